@@ -1,0 +1,35 @@
+# One set of flags for everything of ours. GW_SANITIZE: empty, "address,undefined", "thread" or "fuzzer".
+set(GW_SANITIZE "" CACHE STRING "sanitizers: address,undefined | thread | fuzzer")
+option(GW_COVERAGE "instrument for coverage" OFF)
+
+add_library(gw_flags INTERFACE)
+target_include_directories(gw_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(gw_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
+    -Woverloaded-virtual -Werror -fstack-protector-strong -g1)
+target_compile_definitions(gw_flags INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
+    BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=16)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC 12 sees phantoms in optimised coroutine frames and in std::string's inlined copies.
+    target_compile_options(gw_flags INTERFACE -Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-restrict
+        -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
+if(NOT GW_SANITIZE STREQUAL "")
+    if(GW_SANITIZE STREQUAL "fuzzer")
+        target_compile_options(gw_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+            -fno-sanitize-recover=all -fno-omit-frame-pointer)
+        target_link_options(gw_flags INTERFACE -fsanitize=address,undefined)
+    else()
+        target_compile_options(gw_flags INTERFACE -fsanitize=${GW_SANITIZE} -fno-sanitize-recover=all
+            -fno-omit-frame-pointer)
+        target_link_options(gw_flags INTERFACE -fsanitize=${GW_SANITIZE})
+    endif()
+endif()
+if(GW_COVERAGE)
+    target_compile_options(gw_flags INTERFACE --coverage)
+    target_link_options(gw_flags INTERFACE --coverage)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_NOHASHDIR=1 ${CCACHE})
+endif()

@@ -1,0 +1,137 @@
+#include "gateway/base/log.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <unistd.h>
+
+namespace gw::log {
+
+namespace {
+
+std::atomic<Level> least_level{Level::info};
+std::string process_name = "gatewayd";
+
+constexpr std::array<std::string_view, 4> words{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 4> journal_prefix{"<7>", "<6>", "<4>", "<3>"};
+constexpr std::string_view hex = "0123456789abcdef";
+
+/// Length of the valid UTF-8 sequence at the start, 0 when there is none. RFC 3629 section 4.
+std::size_t utf8_length(std::string_view text)
+{
+    const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
+    const auto follows = [&](std::size_t at, std::uint8_t low = 0x80, std::uint8_t high = 0xbf) {
+        return at < text.size() && byte(at) >= low && byte(at) <= high;
+    };
+    const auto first = byte(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
+    if (first >= 0xe0 && first <= 0xef) {
+        const std::uint8_t low = first == 0xe0 ? 0xa0 : 0x80;
+        const std::uint8_t high = first == 0xed ? 0x9f : 0xbf;
+        return follows(1, low, high) && follows(2) ? 3 : 0;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        const std::uint8_t low = first == 0xf0 ? 0x90 : 0x80;
+        const std::uint8_t high = first == 0xf4 ? 0x8f : 0xbf;
+        return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
+    }
+    return 0;
+}
+
+bool in_journal()
+{
+    static const bool yes = std::getenv("JOURNAL_STREAM") != nullptr;
+    return yes;
+}
+
+} // namespace
+
+void set_level(Level least) { least_level = least; }
+
+void set_process(std::string_view name) { process_name = name; }
+
+void write(Level level, std::string_view message)
+{
+    if (level < least_level.load(std::memory_order_relaxed)) return;
+    std::string line;
+    line.reserve(message.size() + 32);
+    const auto index = static_cast<std::size_t>(level);
+    if (in_journal()) line += journal_prefix[index];
+    line += process_name;
+    line += ' ';
+    line += words[index];
+    line += ": ";
+    // A message may hold several lines of ours; each control byte in it is made harmless all the same.
+    for (const char c : message) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (c == '\n') line += "\n    ";
+        else if (byte < 0x20 || byte == 0x7f) line += '?';
+        else line += c;
+    }
+    line += '\n';
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        const auto written = ::write(STDERR_FILENO, rest.data(), rest.size());
+        if (written <= 0) return;
+        rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void append_json(std::string& into, std::string_view text)
+{
+    while (!text.empty()) {
+        // The usual run of harmless bytes goes in at once.
+        std::size_t plain = 0;
+        while (plain < text.size()) {
+            const auto c = static_cast<std::uint8_t>(text[plain]);
+            if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7f) break;
+            ++plain;
+        }
+        into.append(text.substr(0, plain));
+        text.remove_prefix(plain);
+        if (text.empty()) return;
+
+        const auto byte = static_cast<std::uint8_t>(text.front());
+        if (byte >= 0x80) {
+            // U+2028 and U+2029 end a line for some readers; a C1 control (0x80..0x9f) drives some terminals.
+            const auto length = utf8_length(text);
+            const bool c1 = length == 2 && byte == 0xc2 && static_cast<std::uint8_t>(text[1]) < 0xa0;
+            const bool separator = text.starts_with("\xe2\x80\xa8") || text.starts_with("\xe2\x80\xa9");
+            if (length > 0 && !c1 && !separator) {
+                into.append(text.substr(0, length));
+                text.remove_prefix(length);
+                continue;
+            }
+        }
+        if (byte == '"' || byte == '\\') {
+            into += '\\';
+            into += text.front();
+        } else {
+            into += "\\u00";
+            into += hex[byte >> 4];
+            into += hex[byte & 15];
+        }
+        text.remove_prefix(1);
+    }
+}
+
+void append_plain(std::string& into, std::string_view text)
+{
+    for (const char c : text) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
+            into += c;
+        } else if (c == '"' || c == '\\') {
+            into += '\\';
+            into += c;
+        } else {
+            into += "\\x";
+            into += hex[byte >> 4];
+            into += hex[byte & 15];
+        }
+    }
+}
+
+} // namespace gw::log

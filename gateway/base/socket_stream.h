@@ -1,0 +1,40 @@
+#pragma once
+
+#include "gateway/base/deadline.h"
+#include "gateway/base/stream.h"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+
+namespace gw {
+
+/// A connected stream socket (TCP or Unix). The way of bytes is Asio's own: one receive or send a call, no epoll_ctl,
+/// no allocation once the thread's caches are warm.
+class SocketStream final : public Stream {
+public:
+    using Socket = asio::generic::stream_protocol::socket;
+
+    /// Takes a connected, non-blocking socket of this thread's io_context.
+    SocketStream(Socket socket, Side side, DeadlineWheel& wheel);
+
+    Task<Result<std::size_t>> read_some(asio::mutable_buffer into) override;
+    Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) override;
+    void end_writing() noexcept override;
+    void close(bool reset = false) noexcept override;
+    void expire_at(std::chrono::steady_clock::time_point at) override;
+    int plain_socket() const noexcept override { return descriptor_; }
+
+    /// Waits until there is something to read (or the end), reading nothing. For splice and idle connections.
+    Task<Result<>> wait_readable();
+    Task<Result<>> wait_writable();
+
+private:
+    Error error_from(boost::system::error_code failed, const char* what) const;
+
+    Socket socket_;
+    Side side_;
+    int descriptor_;
+    bool expired_ = false;
+    Deadline deadline_;
+};
+
+} // namespace gw

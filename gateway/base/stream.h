@@ -1,0 +1,45 @@
+#pragma once
+
+#include "gateway/base/task.h"
+
+#include <boost/asio/buffer.hpp>
+#include <chrono>
+#include <span>
+
+namespace gw {
+
+/// Bytes both ways: a plain socket, TLS over one, a tunnel's stream, or a pipe in memory for tests. One reader and one
+/// writer at a time. A stream knows whose side it is on, so its errors are complete.
+class Stream {
+public:
+    virtual ~Stream() = default;
+
+    /// Reads at least one byte into a buffer that has room; 0 only at the end of the stream.
+    /// Errors: `timed_out` past the deadline, `closed` on reset or after `close`, `system`.
+    virtual Task<Result<std::size_t>> read_some(asio::mutable_buffer into) = 0;
+
+    /// Writes at least one byte of a sequence that is not empty. Errors: as for `read_some`.
+    virtual Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) = 0;
+
+    /// No more will be written: FIN, or close_notify. Reading goes on. Never waits.
+    virtual void end_writing() noexcept = 0;
+
+    /// Ends both directions; waiting calls fail with `closed`. `reset`: the other side sees a reset (RST), not an end.
+    virtual void close(bool reset = false) noexcept = 0;
+
+    /// Every wait that has not ended at that moment fails with `timed_out`, and those after it too, until it is moved.
+    virtual void expire_at(std::chrono::steady_clock::time_point at) = 0;
+    void expire_after(std::chrono::steady_clock::duration limit)
+    {
+        expire_at(std::chrono::steady_clock::now() + limit);
+    }
+
+    /// The socket itself when bytes pass through it unchanged (so splice may be used), else -1.
+    virtual int plain_socket() const noexcept { return -1; }
+};
+
+/// Writes all of it, in as few calls as the stream allows. Errors: of `write_some`.
+Task<Result<>> write_all(Stream& stream, std::span<const asio::const_buffer> from);
+Task<Result<>> write_all(Stream& stream, asio::const_buffer from);
+
+} // namespace gw

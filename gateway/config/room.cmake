@@ -1,0 +1,1 @@
+gw_library(config PRIVATE PkgConfig::YAML)

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "gateway/base/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace gw::http {
+
+/// The one form of a path that routing decides on: percent-encoded unreserved characters decoded, other escapes in
+/// upper case, dot segments resolved (RFC 3986 sections 6.2.2 and 5.2.4). `scratch` holds the answer when it differs
+/// from `path`; usually nothing is copied.
+/// Refused, as `malformed` of the client: a broken escape, %00, a control character, a path that climbs above the root,
+/// and a path whose dot segments would resolve differently if %2F, %5C or '\' were read as '/': some upstream does.
+Result<std::string_view> normalise_path(std::string_view path, std::string& scratch);
+
+/// The path as the inspection engine must be given it: an encoded '?' ("%3F") is encoded once more ("%253F"), since
+/// libmodsecurity before 3.0.12 decodes it before it splits off the query (CVE-2024-1019).
+std::string_view path_for_inspection(std::string_view path, std::string& scratch);
+
+/// Lower case, no final dot. `scratch` holds the answer when it differs.
+std::string_view normalise_host(std::string_view host, std::string& scratch);
+
+} // namespace gw::http

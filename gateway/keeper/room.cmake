@@ -1,0 +1,1 @@
+gw_library(keeper PRIVATE PkgConfig::SYSTEMD)

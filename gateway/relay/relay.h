@@ -1,0 +1,26 @@
+#pragma once
+
+#include "gateway/base/stream.h"
+#include "gateway/relay/settings.h"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace gw::relay {
+
+/// Counters that go up while the relay runs, so that `gatewayctl connections` sees them. Same thread.
+struct Counts {
+    std::uint64_t from_client_bytes = 0;
+    std::uint64_t to_client_bytes = 0;
+};
+
+/// Moves bytes both ways until both directions ended. `from_client` and `from_upstream` were read before and go first.
+/// An end in one direction is passed on (half-close) and the other goes on; a failure or reset in one resets the other
+/// side. A slow receiver stops the reading of its sender. Plain sockets on both sides are spliced once a direction has
+/// moved `splice_after_bytes`.
+/// Errors: of the first side that failed; `timed_out`, side gateway, for the idle limits. The counts are right either way.
+Task<Result<>> run(Stream& client, Stream& upstream, std::string_view from_client, std::string_view from_upstream,
+                   const Settings& settings, Counts& counts);
+
+} // namespace gw::relay

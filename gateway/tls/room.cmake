@@ -1,0 +1,1 @@
+gw_library(tls PRIVATE OpenSSL::SSL)

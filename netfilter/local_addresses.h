@@ -1,0 +1,39 @@
+#pragma once
+
+#include "gateway/base/endpoint.h"
+
+#include <memory>
+#include <shared_mutex>
+#include <unordered_set>
+#include <string>
+#include <vector>
+
+namespace gw::netfilter {
+
+/// The live table of this host's own addresses: what no client-chosen destination may reach. Filled from the kernel and
+/// kept up to date over netlink by whoever runs `refresh` when `changes` is readable. Reading is thread-safe and cheap.
+class LocalAddresses {
+public:
+    /// Errors: `system`.
+    static Result<std::unique_ptr<LocalAddresses>> open();
+    ~LocalAddresses();
+
+    /// True for every address of this host, 127.0.0.0/8, ::1, unspecified, multicast and broadcast addresses, and the
+    /// v4-mapped, v4-compatible, 6to4 and NAT64 (64:ff9b::/96) spellings of any of them.
+    bool contains(const Address& address) const;
+    /// A netlink descriptor that becomes readable when addresses changed.
+    int changes() const { return changes_; }
+    /// Reads what waits on `changes` and the whole table again. Errors: `system`; the table then stays as it was.
+    Result<> refresh();
+
+private:
+    LocalAddresses() = default;
+    int changes_ = -1;
+    mutable std::shared_mutex mutex_;
+    std::unordered_set<Address> own_;
+};
+
+/// The host's interfaces other than loopback, by name, sorted. Errors: `system`.
+Result<std::vector<std::string>> present_interfaces();
+
+} // namespace gw::netfilter

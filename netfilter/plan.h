@@ -1,0 +1,43 @@
+#pragma once
+
+#include "netfilter/settings.h"
+
+#include <string>
+#include <vector>
+
+namespace gw::netfilter {
+
+/// One interception listener as the rules see it.
+struct Capture {
+    std::string listener;
+    Intercept intercept;
+    std::uint16_t port_v4 = 0;       ///< where our transparent listener for IPv4 waits (on 127.0.0.1)
+    std::uint16_t port_v6 = 0;       ///< the same for IPv6 (on ::1)
+};
+
+/// One policy rule: packets with the captured mark that arrive on `interface` are delivered here.
+struct PolicyRule {
+    std::string interface;
+    bool v6 = false;
+    friend auto operator<=>(const PolicyRule&, const PolicyRule&) = default;
+};
+
+/// Everything that is to hold in the kernel, as a value. Two equal plans need no change.
+struct Plan {
+    Settings settings;
+    std::vector<Capture> captures;               ///< in order; the first that fits a packet takes it
+    std::vector<std::string> interfaces;         ///< where packets of captures without `interfaces` arrive
+    std::vector<PolicyRule> policy_rules;        ///< sorted, each once
+};
+
+/// Pure. `present` are the host's interfaces other than loopback.
+Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vector<std::string> present);
+
+/// The text of one nft transaction that makes, empties and refills our table. Pure: what `rules show` prints is what is
+/// installed. `owned`: with the owner flag, so the table goes with the netlink socket that made it.
+std::string nft_text(const Plan& plan, bool owned = true);
+
+/// The policy rules and routes as `ip` commands, for people. Pure.
+std::string ip_text(const Plan& plan);
+
+} // namespace gw::netfilter

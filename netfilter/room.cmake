@@ -1,0 +1,1 @@
+gw_library(netfilter PRIVATE PkgConfig::NFTABLES PkgConfig::MNL)

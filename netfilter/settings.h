@@ -1,0 +1,48 @@
+#pragma once
+
+#include "gateway/base/endpoint.h"
+#include "gateway/base/position.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gw::netfilter {
+
+enum class Mode { tproxy, redirect, external };
+enum class Transport { tcp, udp };
+enum class WhenDown { pass, reject, drop };
+
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+    friend auto operator<=>(const PortRange&, const PortRange&) = default;
+};
+
+/// `intercept:` of one listener.
+struct Intercept {
+    Mode mode = Mode::tproxy;
+    std::vector<std::string> interfaces;     ///< where it arrives; empty: any that is not loopback
+    std::vector<Network> to;                 ///< destinations; never empty
+    std::vector<PortRange> ports;            ///< never empty
+    Transport transport = Transport::tcp;
+    std::vector<Network> except_from;
+    std::vector<Network> except_to;
+    WhenDown when_down = WhenDown::pass;
+    Position where;
+};
+
+/// Numbers the kernel's side is marked with. Chosen so as not to meet those of Tailscale (0x80000/0xff0000), Cilium
+/// (0x0f00), kube-proxy (0x4000, 0x8000), Istio (0x539) and Docker.
+struct Settings {
+    std::string table = "gateway";                   ///< our nft table, family inet
+    std::uint32_t mark_mask = 0x03000000;            ///< the only bits of a mark we read or write
+    std::uint32_t captured_mark = 0x01000000;        ///< packets that go to a transparent socket of ours
+    std::uint32_t own_mark = 0x02000000;             ///< what the gateway itself sends
+    std::uint32_t route_table = 7'373;               ///< policy routing table with the local route
+    std::uint32_t rule_priority = 773;               ///< of the policy rules
+    std::uint8_t route_protocol = 2;                 ///< RTPROT_KERNEL: networkd leaves such rules alone
+};
+
+} // namespace gw::netfilter
