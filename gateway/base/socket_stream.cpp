@@ -74,6 +74,12 @@ void SocketStream::expire_at(std::chrono::steady_clock::time_point at)
     deadline_.expire_at(at);
 }
 
+void SocketStream::cancel() noexcept
+{
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+}
+
 Task<Result<>> SocketStream::wait_readable()
 {
     if (expired_) co_return Error{Fault::timed_out, side_, "wait"};

@@ -21,6 +21,7 @@ public:
     void end_writing() noexcept override;
     void close(bool reset = false) noexcept override;
     void expire_at(std::chrono::steady_clock::time_point at) override;
+    void cancel() noexcept override;
     int plain_socket() const noexcept override { return descriptor_; }
 
     /// Waits until there is something to read (or the end), reading nothing. For splice and idle connections.

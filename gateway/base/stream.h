@@ -34,6 +34,10 @@ public:
         expire_at(std::chrono::steady_clock::now() + limit);
     }
 
+    /// What waits at that moment fails with `closed`; nothing was lost, and the next call works as ever. A stream that
+    /// cannot do that (TLS: a record may be half read) does nothing; its deadline still holds.
+    virtual void cancel() noexcept {}
+
     /// The socket itself when bytes pass through it unchanged (so splice may be used), else -1.
     virtual int plain_socket() const noexcept { return -1; }
 };

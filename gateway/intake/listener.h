@@ -1,29 +1,14 @@
 #pragma once
 
+#include "gateway/base/descriptor.h"
 #include "gateway/base/endpoint.h"
 #include "gateway/base/flow.h"
 #include "gateway/base/result.h"
 #include "gateway/intake/settings.h"
 
-#include <utility>
 #include <vector>
 
 namespace gw::intake {
-
-/// Owns a descriptor.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-    Descriptor& operator=(Descriptor&& other) noexcept;
-    ~Descriptor();
-    int number() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-private:
-    int fd_ = -1;
-};
 
 /// One listening socket: of one listener, one address, one worker.
 struct ListeningSocket {

@@ -38,6 +38,7 @@ MemoryStream::~MemoryStream() { close(); }
 Task<Result<std::size_t>> MemoryStream::read_some(asio::mutable_buffer into)
 {
     const auto in = in_;
+    const auto cancelled = cancelled_;
     while (in->bytes.empty()) {
         if (in->reset) co_return Error{Fault::closed, side_, "read"};
         if (in->ended) co_return std::size_t{0};
@@ -45,6 +46,7 @@ Task<Result<std::size_t>> MemoryStream::read_some(asio::mutable_buffer into)
         in->readable.expires_at(expires_);
         auto outcome = co_await in->readable.async_wait(as_outcome);
         (void)outcome;
+        if (cancelled != cancelled_) co_return Error{Fault::closed, side_, "read"};
     }
     const auto count = std::min({into.size(), in->bytes.size(), max_read_});
     std::copy_n(in->bytes.begin(), count, static_cast<char*>(into.data()));
@@ -56,11 +58,13 @@ Task<Result<std::size_t>> MemoryStream::read_some(asio::mutable_buffer into)
 Task<Result<std::size_t>> MemoryStream::write_some(std::span<const asio::const_buffer> from)
 {
     const auto out = out_;
+    const auto cancelled = cancelled_;
     while (out->bytes.size() >= capacity_ && !out->ended && !out->reset) {
         if (std::chrono::steady_clock::now() >= expires_) co_return Error{Fault::timed_out, side_, "write"};
         out->writable.expires_at(expires_);
         auto outcome = co_await out->writable.async_wait(as_outcome);
         (void)outcome;
+        if (cancelled != cancelled_) co_return Error{Fault::closed, side_, "write"};
     }
     if (out->ended || out->reset) co_return Error{Fault::closed, side_, "write"};
     std::size_t count = 0;
@@ -89,6 +93,13 @@ void MemoryStream::close(bool reset) noexcept
         pipe->readable.cancel();
         pipe->writable.cancel();
     }
+}
+
+void MemoryStream::cancel() noexcept
+{
+    ++cancelled_;
+    in_->readable.cancel();
+    out_->writable.cancel();
 }
 
 void MemoryStream::expire_at(std::chrono::steady_clock::time_point at)

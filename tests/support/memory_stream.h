@@ -22,6 +22,7 @@ public:
     Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) override;
     void end_writing() noexcept override;
     void close(bool reset = false) noexcept override;
+    void cancel() noexcept override;
     void expire_at(std::chrono::steady_clock::time_point at) override;
 
 private:
@@ -33,6 +34,7 @@ private:
     std::shared_ptr<Pipe> in_;
     std::shared_ptr<Pipe> out_;
     std::size_t max_read_;
+    std::uint64_t cancelled_ = 0;
     std::size_t capacity_;
     std::chrono::steady_clock::time_point expires_ = std::chrono::steady_clock::time_point::max();
 };
