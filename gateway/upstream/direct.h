@@ -1,0 +1,43 @@
+#pragma once
+
+#include "gateway/base/socket_stream.h"
+#include "gateway/tls/dial.h"
+#include "gateway/upstream/dialer.h"
+#include "gateway/upstream/idle_pool.h"
+#include "gateway/upstream/resolver.h"
+#include "gateway/upstream/settings.h"
+
+#include <boost/asio/io_context.hpp>
+
+namespace gw::upstream {
+
+/// Straight to the address, from the worker that asks: resolves, checks the guard, connects (as the client where the
+/// target says so), speaks TLS where the target says so, and keeps what is given back. One a worker.
+class DirectDialer final : public Dialer {
+public:
+    DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
+                 std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
+
+    Task<Result<ConnectionPtr>> dial(Target target, bool fresh) override;
+    void give_back(ConnectionPtr connection) override;
+
+    /// Of the next generation. Connections that are kept stay.
+    void renew(std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
+    void close_idle() { idle_.clear(); }
+    std::size_t idle_count() const { return idle_.size(); }
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+    Task<Result<ConnectionPtr>> connect_any(Target target, Time until);
+    Task<Result<ConnectionPtr>> connect_one(const Target& target, Endpoint to, Time until);
+
+    asio::io_context& io_;
+    DeadlineWheel& wheel_;
+    Settings settings_;
+    std::shared_ptr<const Guard> guard_;
+    std::shared_ptr<const tls::DialContext> tls_;
+    Resolver resolver_;
+    IdlePool idle_;
+};
+
+} // namespace gw::upstream
