@@ -14,13 +14,13 @@ namespace gw::route {
 /// the other rooms' settings under the same number.
 struct RouteSettings {
     Position where;
-    std::string host = "_";                  ///< literal, "_", ":name" for a label or the whole left part
-    std::string path = "/";                  ///< prefix by whole segments; ":name" binds one segment; "_" any
-    std::string method = "_";                ///< literal or "_"
-    std::vector<std::string> listeners;      ///< names; empty: all
-    std::string to;                          ///< URL with bindings | original | redirect:URL | respond:STATUS [TEXT]
-    std::chrono::milliseconds timeout{60'000};       ///< until the upstream's response head
-    std::optional<std::uint64_t> max_body_bytes = 1024 * 1024 * 1024;    ///< request body; none: unlimited
+    std::string host = "_";             ///< literal, "_", ":name" for one label, "*.name" for all below
+    std::string path = "/";             ///< prefix by whole segments; ":name" binds one segment; "_" any
+    std::string method = "_";           ///< literal or "_"
+    std::vector<std::string> listeners; ///< names; empty: all
+    std::string to; ///< URL with bindings | original | deny | redirect:[STATUS ]URL | respond:STATUS[ TEXT]
+    std::chrono::milliseconds timeout{60'000};                        ///< until the upstream's response head
+    std::optional<std::uint64_t> max_body_bytes = 1024 * 1024 * 1024; ///< request body; none: unlimited
 };
 
 } // namespace gw::route
