@@ -10,8 +10,13 @@ namespace gw::http {
 /// The one form of a path that routing decides on: percent-encoded unreserved characters decoded, other escapes in
 /// upper case, dot segments resolved (RFC 3986 sections 6.2.2 and 5.2.4). `scratch` holds the answer when it differs
 /// from `path`; usually nothing is copied.
-/// Refused, as `malformed` of the client: a broken escape, %00, a control character, a path that climbs above the root,
-/// and a path whose dot segments would resolve differently if %2F, %5C or '\' were read as '/': some upstream does.
+/// "*" stays; anything else begins with '/'. Double slashes stay, and so does what is encoded twice. Idempotent.
+/// Refused, as `malformed` of the client: a broken escape, %00, a byte no path holds (controls, space, '#', '?',
+/// 8-bit), a path that climbs above the root, and what some upstream would resolve differently:
+/// - dot segments that come out differently when %2F, %5C or '\' is read as '/';
+/// - ".." behind an empty segment ("/a//../b"), since some merge slashes first;
+/// - "." or ".." with a parameter ("/a/..;x/b"), since some cut parameters off first;
+/// - ASCII in overlong UTF-8 ("%C0%AF"), since some decode it.
 Result<std::string_view> normalise_path(std::string_view path, std::string& scratch);
 
 /// The path as the inspection engine must be given it: an encoded '?' ("%3F") is encoded once more ("%253F"), since
