@@ -13,7 +13,7 @@ namespace gw::intake {
 /// One listening socket: of one listener, one address, one worker.
 struct ListeningSocket {
     std::string listener;
-    Endpoint bound;              ///< with the port the kernel gave
+    Endpoint bound; ///< with the port the kernel gave
     std::size_t worker = 0;
     Descriptor socket;
 };
