@@ -11,7 +11,7 @@ namespace gw::config {
 
 /// A configuration as read: the main file first, then what its `include:` names, in order.
 struct Source {
-    std::string name;            ///< as given, for messages
+    std::string name; ///< as given, for messages
     std::string text;
 };
 using Sources = std::vector<Source>;

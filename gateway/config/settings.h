@@ -20,7 +20,7 @@ namespace gw::config {
 struct RouteExtras {
     filters::HeaderEdits request_headers;
     filters::HeaderEdits response_headers;
-    std::size_t waf_policy = 0;              ///< index into waf.policies
+    std::size_t waf_policy = 0; ///< index into waf.policies
 };
 
 /// The whole configuration, every room's part.

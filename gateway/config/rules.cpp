@@ -1,0 +1,193 @@
+#include "gateway/config/rules.h"
+
+#include "gateway/config/encoding.h"
+#include "gateway/config/suggest.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace gw::config {
+
+namespace {
+
+constexpr std::size_t most_comparisons = 20'000'000; // of networks, before the search for shadowed listeners ends
+
+std::string path_of(std::string_view list, std::size_t index, std::string_view key)
+{
+    return std::string{list} + "[" + std::to_string(index) + "]" + (key.empty() ? "" : ".") + std::string{key};
+}
+
+class Checks {
+public:
+    Checks(Draft& draft, Report& report) : draft_{draft}, report_{report} {}
+
+    void check_names()
+    {
+        for (std::size_t at = 0; at < listeners().size(); ++at) {
+            const auto& notes = draft_.listeners[at];
+            const auto [first, fresh] = names_.emplace(listeners()[at].name, at);
+            if (fresh) continue;
+            const auto& node = notes.name ? *notes.name : *notes.entry;
+            report_.add(node.place, path_of("listeners", at, "name"),
+                        "the name \"" + listeners()[at].name + "\" belongs to the listener at " +
+                            listeners()[first->second].where.text() + " already" +
+                            (notes.name ? "" : "; give this one a name"));
+        }
+    }
+
+    void check_addresses()
+    {
+        std::map<Endpoint, Place> taken;
+        for (std::size_t at = 0; at < listeners().size(); ++at) {
+            const auto& bind = listeners()[at].bind;
+            for (std::size_t n = 0; n < bind.size(); ++n)
+                take(taken, bind[n], draft_.listeners[at].bind->items[n],
+                     path_of("listeners", at, "bind") + "[" + std::to_string(n) + "]");
+        }
+        if (draft_.metrics) take(taken, *draft_.settings.control.metrics, *draft_.metrics, "admin.metrics");
+    }
+
+    void check_defaults()
+    {
+        for (std::size_t at = 0; at < listeners().size(); ++at) {
+            const auto* written = draft_.listeners[at].otherwise;
+            if (!written || written->text != "original" || listeners()[at].intercept) continue;
+            report_.add(written->place, path_of("listeners", at, "default"),
+                        "\"original\" needs a destination of the client's own, which a \"bind\" listener never sees; "
+                        "write deny");
+        }
+    }
+
+    void check_shadows()
+    {
+        for (std::size_t later = 1; later < listeners().size(); ++later)
+            for (std::size_t earlier = 0; earlier < later; ++earlier) {
+                if (comparisons_ > most_comparisons) return;
+                const auto &first = listeners()[earlier].intercept, &second = listeners()[later].intercept;
+                if (!first || !second || !covers(*first, *second)) continue;
+                report_.add(draft_.listeners[later].entry->place, path_of("listeners", later, ""),
+                            "never gets a connection: the listener \"" + listeners()[earlier].name + "\" at " +
+                                listeners()[earlier].where.text() + " takes all of them; put this one before it");
+                break;
+            }
+    }
+
+    void check_routes()
+    {
+        for (std::size_t at = 0; at < draft_.routes.size() && !report_.full(); ++at) {
+            check_route_listeners(at);
+            check_route_original(at);
+        }
+    }
+
+    void check_kernel()
+    {
+        if (!draft_.kernel) return;
+        const auto& kernel = draft_.settings.netfilter;
+        require(((kernel.captured_mark & ~kernel.mark_mask) == 0), "captured_mark",
+                "has bits that are not in mark_mask");
+        require(((kernel.own_mark & ~kernel.mark_mask) == 0), "own_mark", "has bits that are not in mark_mask");
+        require(kernel.own_mark != kernel.captured_mark, "own_mark", "must differ from captured_mark");
+        const bool reserved = kernel.route_table >= 253 && kernel.route_table <= 255;
+        require(!reserved, "route_table", "253, 254 and 255 are the kernel's own tables");
+    }
+
+private:
+    const std::vector<intake::ListenerSettings>& listeners() const { return draft_.settings.listeners; }
+
+    void take(std::map<Endpoint, Place>& taken, const Endpoint& endpoint, const Node& node, std::string path)
+    {
+        if (endpoint.port == 0) return;
+        const auto [first, fresh] = taken.emplace(endpoint, node.place);
+        if (fresh) return;
+        report_.add(node.place, std::move(path),
+                    endpoint.text() + " is taken already, at " + draft_.position(first->second).text());
+    }
+
+    /// Whether nothing of `second` is left when `first` has taken its part.
+    bool covers(const netfilter::Intercept& first, const netfilter::Intercept& second)
+    {
+        const auto has = [](const auto& all, const auto& one) {
+            return std::find(all.begin(), all.end(), one) != all.end();
+        };
+        const auto each = [](const auto& all, auto holds) { return std::all_of(all.begin(), all.end(), holds); };
+        const auto inside = [&](const auto& outer, const auto& inner) {
+            return std::any_of(outer.begin(), outer.end(), [&](const Network& network) {
+                ++comparisons_;
+                return network.prefix <= inner.prefix && network.contains(inner.address);
+            });
+        };
+        if (second.to.empty() || second.ports.empty()) return false; // reported already
+        if (!first.interfaces.empty() && second.interfaces.empty()) return false;
+        if (!first.interfaces.empty() &&
+            !each(second.interfaces, [&](auto& name) { return has(first.interfaces, name); }))
+            return false;
+        const bool ports = each(second.ports, [&](const auto& inner) {
+            return std::any_of(first.ports.begin(), first.ports.end(), [&](const auto& outer) {
+                return outer.first <= inner.first && inner.last <= outer.last;
+            });
+        });
+        return ports && each(first.except_from, [&](auto& network) { return inside(second.except_from, network); }) &&
+               each(first.except_to, [&](auto& network) { return inside(second.except_to, network); }) &&
+               each(second.to, [&](auto& network) { return inside(first.to, network); });
+    }
+
+    void check_route_listeners(std::size_t at)
+    {
+        const auto* named = draft_.routes[at].listeners;
+        if (!named) return;
+        for (std::size_t n = 0; n < named->items.size(); ++n) {
+            const auto& name = named->items[n];
+            if (names_.contains(name.text)) continue;
+            std::vector<std::string_view> known;
+            for (const auto& listener : listeners()) known.push_back(listener.name);
+            report_.add(name.place, path_of("routes", at, "listeners") + "[" + std::to_string(n) + "]",
+                        "no listener is called " + quoted(name.text) + did_you_mean(name.text, known));
+        }
+    }
+
+    void check_route_original(std::size_t at)
+    {
+        const auto& notes = draft_.routes[at];
+        if (!notes.to || notes.to->text != "original" || listeners().empty()) return;
+        const auto intercepts = [&](const intake::ListenerSettings& listener) {
+            const auto& only = draft_.settings.routes[at].listeners;
+            const bool served = only.empty() || std::find(only.begin(), only.end(), listener.name) != only.end();
+            return served && listener.intercept;
+        };
+        if (any_intercepts_ && !notes.listeners) return;
+        if (std::any_of(listeners().begin(), listeners().end(), intercepts)) return;
+        report_.add(notes.to->place, path_of("routes", at, "to"),
+                    "\"original\" needs a listener with \"intercept\"; the listeners of this route have none");
+    }
+
+    void require(bool holds, std::string_view key, std::string what)
+    {
+        if (holds) return;
+        const auto* node = draft_.kernel->find(key);
+        report_.add(node ? node->place : draft_.kernel->place, "kernel." + std::string{key}, std::move(what));
+    }
+
+    Draft& draft_;
+    Report& report_;
+    std::unordered_map<std::string, std::size_t> names_;
+    std::size_t comparisons_ = 0;
+    bool any_intercepts_ = std::any_of(draft_.settings.listeners.begin(), draft_.settings.listeners.end(),
+                                       [](const auto& listener) { return listener.intercept.has_value(); });
+};
+
+} // namespace
+
+void check_together(Draft& draft, Report& report)
+{
+    Checks checks{draft, report};
+    checks.check_names();
+    checks.check_addresses();
+    checks.check_defaults();
+    checks.check_shadows();
+    checks.check_routes();
+    checks.check_kernel();
+}
+
+} // namespace gw::config

@@ -1,0 +1,165 @@
+#include "gateway/config/apply.h"
+#include "gateway/config/judge.h"
+#include "gateway/config/vocabulary.h"
+
+namespace gw::config {
+
+namespace {
+
+constexpr std::string_view network_pattern = "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$";
+constexpr std::string_view endpoint_pattern = "^.+:[0-9]{1,5}$";
+constexpr std::string_view ports_schema = R"({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535},)"
+                                          R"( {"type": "string", "pattern": "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$"}]})";
+
+Type networks(Judge judge, std::uint64_t least)
+{
+    return list(text("an address or a network", judge, network_pattern), least);
+}
+
+Type ports()
+{
+    auto type = text("a port or a range of ports", judge_ports, {});
+    type.schema = ports_schema;
+    return list(type, 1, 1'000);
+}
+
+Type except()
+{
+    return mapping({
+        {"from",
+         networks(judge_network, 0),
+         {},
+         "Clients that are left alone.",
+         [](Draft& d, const Node& n) { d.intercept().except_from = networks_in(n); }},
+        {"to",
+         networks(judge_network, 0),
+         {},
+         "Destinations that are left alone, though they lie in `to`.",
+         [](Draft& d, const Node& n) { d.intercept().except_to = networks_in(n); }},
+    });
+}
+
+Type intercept()
+{
+    auto type = mapping({
+        {"mode", word({{"tproxy"}, {"redirect", false}, {"external", false}}), "tproxy",
+         "How connections are taken over: `tproxy`, in the kernel, with the address they go to kept.",
+         [](Draft& d, const Node&) { d.intercept().mode = netfilter::Mode::tproxy; }},
+        {"interfaces",
+         list(free_text("the name of an interface", judge_interface, "^[A-Za-z0-9_.@:+-]{1,15}$"), 1, 256),
+         {},
+         "Where the connections arrive. Default: every interface but loopback.",
+         [](Draft& d, const Node& n) { d.intercept().interfaces = texts_in(n); }},
+        {"to",
+         networks(judge_destination, 1),
+         {},
+         "Which destinations are taken over: addresses and networks.",
+         [](Draft& d, const Node& n) { d.intercept().to = networks_in(n); },
+         true},
+        {"ports",
+         ports(),
+         {},
+         "Which ports of theirs: numbers and ranges such as 8000-8080.",
+         [](Draft& d, const Node& n) {
+             for (const auto& item : n.items) d.intercept().ports.push_back(*parse_ports(item.text));
+         },
+         true},
+        {"transport", word({{"tcp"}, {"udp", false}}), "tcp", "What is taken over.",
+         [](Draft& d, const Node&) { d.intercept().transport = netfilter::Transport::tcp; }},
+        {"except", except(), {}, "What is left alone all the same."},
+        {"when_down", word({{"pass"}, {"reject", false}, {"drop", false}}), "pass",
+         "What becomes of new connections while the gateway is not running: `pass` lets them go their way untouched.",
+         [](Draft& d, const Node&) { d.intercept().when_down = netfilter::WhenDown::pass; }},
+    });
+    type.begin = [](Draft& d, const Node& n) {
+        d.listener().intercept.emplace();
+        d.intercept().where = d.position(n.place);
+    };
+    return type;
+}
+
+void apply_protocol(Draft& d, const Node& n)
+{
+    using intake::Protocol;
+    d.listener().protocol = n.text == "http"  ? Protocol::http
+                            : n.text == "tls" ? Protocol::tls
+                            : n.text == "tcp" ? Protocol::tcp
+                                              : Protocol::automatic;
+}
+
+void apply_client_address(Draft& d, const Node& n)
+{
+    d.listener().client_address = n.text == "keep" ? intake::ClientAddress::keep : intake::ClientAddress::gateway;
+    d.listeners.back().client_address = &n;
+}
+
+void apply_default(Draft& d, const Node& n)
+{
+    d.listener().otherwise = n.text == "deny" ? intake::Otherwise::deny : intake::Otherwise::original;
+    d.listeners.back().otherwise = &n;
+}
+
+void apply_bind(Draft& d, const Node& n)
+{
+    d.listener().bind = endpoints_in(n);
+    d.listeners.back().bind = &n;
+}
+
+Type listener()
+{
+    auto type = mapping({
+        {"name",
+         free_text("a name", judge_name, "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"),
+         {},
+         "How logs, routes and `gatewayctl` call it; no two are the same. Default: `listener-1` for the first entry, "
+         "and so on.",
+         [](Draft& d, const Node& n) {
+             d.listener().name = n.text;
+             d.listeners.back().name = &n;
+         }},
+        {"intercept",
+         intercept(),
+         {},
+         "Takes over connections that pass through this host. A listener has this or `bind`."},
+        {"bind",
+         list(text("an address and port", judge_endpoint, endpoint_pattern), 1, 256),
+         {},
+         "Addresses of this host where clients connect to the gateway itself. Port 0: one the kernel chooses.",
+         apply_bind},
+        {"protocol", word({{"auto"}, {"http"}, {"tls"}, {"tcp"}, {"udp", false}}), "auto",
+         "What clients speak. `auto` looks at the first bytes; `tcp` passes everything on unseen.", apply_protocol},
+        {"client_address",
+         word({{"keep"}, {"gateway"}, {"keep_with_port", false}}),
+         {},
+         "Whose address the upstream sees: the client's (`keep`), which needs its answers to come back through this "
+         "host, or the "
+         "`gateway`'s. Default: `keep` with `intercept`, `gateway` with `bind`.",
+         apply_client_address},
+        {"default",
+         word({{"original"}, {"deny"}, {"pool:", false, true}, {"tunnel:", false, true}}),
+         {},
+         "What becomes of connections that no route takes: on to where they were going (`original`) or refused "
+         "(`deny`). "
+         "Default: `original` with `intercept`; with `bind`, `deny` is the only choice.",
+         apply_default},
+        later("certificates", "opening TLS with certificates of one's own"),
+        later("proxy_protocol", "the PROXY header in front of connections"),
+    });
+    type.one_of = {"intercept", "bind"};
+    type.begin = [](Draft& d, const Node& n) {
+        d.settings.listeners.emplace_back().where = d.position(n.place);
+        d.listeners.emplace_back().entry = &n;
+    };
+    return type;
+}
+
+} // namespace
+
+Type listeners_type()
+{
+    auto type = list(listener(), 0, 1'000);
+    type.appends = true;
+    return type;
+}
+
+} // namespace gw::config
