@@ -1,0 +1,173 @@
+#include "gateway/ctl/list_views.h"
+
+#include "gateway/ctl/text_table.h"
+
+#include <algorithm>
+
+namespace gw::ctl {
+
+namespace {
+
+std::uint64_t bytes_of(const Json& connection)
+{
+    return count_at(connection, "from_client_bytes") + count_at(connection, "to_client_bytes");
+}
+
+/// The most telling name a connection has.
+std::string meant(const Json& connection)
+{
+    const auto name = plain(text_at(connection, "server_name"));
+    return name.empty() ? "-" : name;
+}
+
+std::string or_dash(const Json& object, std::string_view key)
+{
+    const auto text = plain(text_at(object, key));
+    return text.empty() ? "-" : text;
+}
+
+std::string last_hit(const Json& route, std::uint64_t now)
+{
+    const auto at = count_at(route, "last_hit");
+    if (at == 0) return "never";
+    return at >= now ? "now" : span_text(now - at) + " ago";
+}
+
+std::string joined(const Json& texts, std::string_view otherwise)
+{
+    std::string text;
+    for (const auto& one : texts) {
+        if (!text.empty()) text += ',';
+        text += plain(one.is_string() ? one.get<std::string>() : one.dump());
+    }
+    return text.empty() ? std::string(otherwise) : text;
+}
+
+/// " end: upstream timed_out: connect 192.0.2.1:80", when it did not end well.
+std::string ending(const Json& record, const Look& look)
+{
+    const auto end = text_at(record, "end");
+    if (end.empty() || end == "ok") return {};
+    auto text = "end " + plain(text_at(record, "side"));
+    if (text.back() != ' ') text += ' ';
+    text += plain(end);
+    if (const auto what = plain(text_at(record, "what")); !what.empty()) text += ": " + what;
+    return "  " + paint(look, Colour::yellow, text);
+}
+
+std::string waf_part(const Json& record, const Look& look)
+{
+    const auto& waf = object_at(record, "waf");
+    const auto verdict = text_at(waf, "verdict");
+    if (verdict.empty() || (verdict == "pass" && count_at(waf, "score") == 0)) return {};
+    auto text = "waf " + plain(verdict) + " score " + std::to_string(count_at(waf, "score"));
+    if (!list_at(waf, "rules").empty()) text += " rules " + joined(list_at(waf, "rules"), "");
+    if (const auto incident = plain(text_at(waf, "incident")); !incident.empty()) text += " incident " + incident;
+    return "  " + paint(look, verdict == "block" ? Colour::red : Colour::yellow, text);
+}
+
+std::string way(const Json& record)
+{
+    std::string text;
+    if (has(record, "route") && text_at(record, "route") != "-1") text += "  route " + plain(text_at(record, "route"));
+    const auto upstream = plain(text_at(record, "upstream"));
+    return upstream.empty() ? text : text + " -> " + upstream;
+}
+
+std::string request_words(const Json& record, const Look& look)
+{
+    const auto status = count_at(record, "status");
+    const auto colour = status >= 500 ? Colour::red : status >= 400 ? Colour::yellow : Colour::green;
+    auto text = plain(text_at(record, "method")) + ' ' + plain(text_at(record, "host"));
+    text += plain(text_at(record, "target")) + ' ';
+    text += paint(look, colour, status == 0 ? "-" : std::to_string(status));
+    return text + ' ' + bytes_text(count_at(record, "response_bytes"));
+}
+
+std::string connection_words(const Json& record)
+{
+    auto text = or_dash(record, "protocol") + " to " + or_dash(record, "destination");
+    if (const auto name = plain(text_at(record, "server_name")); !name.empty()) text += " (" + name + ')';
+    if (const auto action = plain(text_at(record, "action")); !action.empty()) text += ' ' + action;
+    text += ' ' + bytes_text(count_at(record, "from_client_bytes")) + " in ";
+    return text + bytes_text(count_at(record, "to_client_bytes")) + " out";
+}
+
+} // namespace
+
+std::string connections_view(const Json& connections, bool top, const Look& look)
+{
+    std::vector<const Json*> order;
+    for (const auto& connection : connections) order.push_back(&connection);
+    if (top)
+        std::stable_sort(order.begin(), order.end(),
+                         [](const Json* a, const Json* b) { return bytes_of(*a) > bytes_of(*b); });
+    TextTable table({{"ID", false, 0, 6},
+                     {"AGE", true},
+                     {"CLIENT", false, 15},
+                     {"DESTINATION", false, 15},
+                     {"LISTENER", false, 8, 4},
+                     {"PROTOCOL", false, 0, 3},
+                     {"NAME", false, 12, 2},
+                     {"ROUTE", true, 0, 5},
+                     {"UPSTREAM", false, 12, 7},
+                     {"REQUESTS", true, 0, 1},
+                     {"IN", true},
+                     {"OUT", true},
+                     {"STATE", false, 0, 1}});
+    for (const auto* connection : order)
+        table.add({{plain(text_at(*connection, "id"))},
+                   {span_text(count_at(*connection, "age_seconds"))},
+                   {plain(text_at(*connection, "client"))},
+                   {plain(text_at(*connection, "destination"))},
+                   {or_dash(*connection, "listener")},
+                   {or_dash(*connection, "protocol")},
+                   {meant(*connection)},
+                   {or_dash(*connection, "route")},
+                   {or_dash(*connection, "upstream")},
+                   {grouped(count_at(*connection, "requests"))},
+                   {bytes_text(count_at(*connection, "from_client_bytes"))},
+                   {bytes_text(count_at(*connection, "to_client_bytes"))},
+                   {or_dash(*connection, "state")}});
+    return table.text(look);
+}
+
+std::string routes_view(const Json& routes, std::uint64_t now, const Look& look)
+{
+    TextTable table({{"#", true},
+                     {"METHOD", false, 0, 1},
+                     {"HOST", false, 12},
+                     {"PATH", false, 8},
+                     {"TO", false, 12},
+                     {"LISTENERS", false, 6, 3},
+                     {"WAF", false, 0, 2},
+                     {"HITS", true},
+                     {"LAST HIT", true},
+                     {"WHERE", false, 12, 4}});
+    for (const auto& route : routes) {
+        const bool unused = count_at(route, "hits") == 0;
+        table.add({{plain(text_at(route, "index"))},
+                   {plain(text_at(route, "method"))},
+                   {plain(text_at(route, "host"))},
+                   {plain(text_at(route, "path"))},
+                   {plain(text_at(route, "to"))},
+                   {joined(list_at(route, "listeners"), "all")},
+                   {or_dash(route, "waf")},
+                   {grouped(count_at(route, "hits"))},
+                   {last_hit(route, now), unused ? Colour::faint : Colour::none},
+                   {plain(text_at(route, "where"))}});
+    }
+    return table.text(look);
+}
+
+std::string record_line(const Json& record, const Look& look)
+{
+    auto text =
+        paint(look, Colour::faint, plain(text_at(record, "time"))) + ' ' + plain(text_at(record, "client")) + ' ';
+    text += text_at(record, "kind") == "request" ? request_words(record, look) : connection_words(record);
+    text += ' ' + number_text(number_at(record, "duration_ms")) + " ms";
+    text += way(record) + waf_part(record, look) + ending(record, look);
+    return text + '\n';
+}
+
+} // namespace gw::ctl

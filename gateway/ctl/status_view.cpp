@@ -1,0 +1,158 @@
+#include "gateway/ctl/status_view.h"
+
+#include "gateway/ctl/text_table.h"
+
+namespace gw::ctl {
+
+namespace {
+
+constexpr std::size_t label_width = 11;
+
+/// "label      text", cut to the width.
+std::string line(const Look& look, std::string_view label, std::string text)
+{
+    const auto room = look.width > label_width + 3 ? look.width - label_width : 0;
+    if (room != 0 && text.size() > room) text = text.substr(0, room - 3) + "...";
+    std::string padded(label);
+    padded.resize(std::max(padded.size() + 1, label_width), ' ');
+    return paint(look, Colour::faint, padded) + text + '\n';
+}
+
+std::string title(const Json& status, const Look& look)
+{
+    const auto state = text_at(status, "state");
+    std::string text = "gateway " + plain(text_at(status, "version")) + "  ";
+    text += paint(look, state == "ok" ? Colour::green : Colour::red, plain(state));
+    text += "  up " + span_text(count_at(status, "uptime_seconds"));
+    text += "  generation " + grouped(count_at(status, "generation"));
+    text += "  pid " + std::to_string(count_at(status, "pid"));
+    if (count_at(status, "data_pid") != 0) text += " (data " + std::to_string(count_at(status, "data_pid")) + ')';
+    return text + '\n';
+}
+
+std::string problems(const Json& status, const Look& look)
+{
+    std::string text;
+    for (const auto& problem : list_at(status, "problems"))
+        if (problem.is_string()) text += paint(look, Colour::red, "! " + plain(problem.get<std::string>())) + '\n';
+    return text;
+}
+
+std::string configuration(const Json& status)
+{
+    auto text = plain(text_at(status, "config_file"));
+    const auto& reload = object_at(status, "last_reload");
+    if (!has(reload, "at")) return text;
+    text += ", last reload " + plain(text_at(reload, "at"));
+    if (!flag_at(reload, "ok")) text += " FAILED, the one before holds: " + plain(text_at(reload, "error"));
+    return text;
+}
+
+std::string rules(const Json& status)
+{
+    const auto& rules = object_at(status, "rules");
+    const auto about = " (" + plain(text_at(rules, "backend")) + ", table " + plain(text_at(rules, "table")) + ')';
+    const auto missing = text_at(rules, "missing");
+    if (!missing.empty()) return "MISSING" + about + ": " + plain(missing);
+    return (flag_at(rules, "installed") ? "installed" : "not installed") + about;
+}
+
+std::string waf(const Json& status)
+{
+    const auto& waf = object_at(status, "waf");
+    auto text = plain(text_at(waf, "mode"));
+    if (text.empty() || text == "off") return "off";
+    text += ", " + counted(count_at(waf, "rules"), "rule", "rules");
+    text += ", " + counted(count_at(waf, "inspectors"), "inspector", "inspectors");
+    if (const auto restarts = count_at(waf, "restarts")) text += " (" + counted(restarts, "restart", "restarts") + ')';
+    text += ": " + short_count(count_at(waf, "inspected")) + " inspected, ";
+    text += short_count(count_at(waf, "blocked")) + " blocked, ";
+    return text + short_count(count_at(waf, "failed")) + " failed";
+}
+
+std::string traffic(const Json& totals)
+{
+    auto text = short_count(count_at(totals, "connections_active")) + " of ";
+    text += short_count(count_at(totals, "connections")) + " connections active, ";
+    text += short_count(count_at(totals, "requests")) + " requests, ";
+    text += number_text(number_at(totals, "requests_per_second")) + "/s, ";
+    text += bytes_text(count_at(totals, "bytes_from_clients")) + " in, ";
+    return text + bytes_text(count_at(totals, "bytes_to_clients")) + " out";
+}
+
+std::string responses(const Json& classes)
+{
+    std::string text;
+    for (const auto& [name, count] : classes.items()) {
+        if (!count.is_number_unsigned() || count.get<std::uint64_t>() == 0) continue;
+        if (!text.empty()) text += "  ";
+        text += plain(name) + ' ' + short_count(count.get<std::uint64_t>());
+    }
+    return text.empty() ? "none yet" : text;
+}
+
+std::string latency(const Json& status)
+{
+    const auto& latency = object_at(status, "latency");
+    if (!has(latency, "p50_ms")) return "nothing measured yet";
+    return "p50 " + number_text(number_at(latency, "p50_ms")) + " ms, p99 " +
+           number_text(number_at(latency, "p99_ms")) + " ms";
+}
+
+std::string faults(const Json& faults)
+{
+    std::string text;
+    for (const auto& fault : faults) {
+        if (count_at(fault, "count") == 0) continue;
+        if (!text.empty()) text += ", ";
+        text += plain(text_at(fault, "side")) + ' ' + plain(text_at(fault, "fault")) + ' ';
+        text += short_count(count_at(fault, "count"));
+    }
+    return text;
+}
+
+std::string listeners(const Json& listeners, const Look& look)
+{
+    TextTable table({{"LISTENER", false, 8},
+                     {"KIND", false, 0, 2},
+                     {"PROTOCOL", false, 0, 1},
+                     {"WHEN DOWN", false, 0, 3},
+                     {"ACTIVE", true},
+                     {"TOTAL", true},
+                     {"WHERE", false, 12, 4},
+                     {"ADDRESSES", false, 16}});
+    for (const auto& listener : listeners) {
+        std::string addresses;
+        for (const auto& address : list_at(listener, "addresses")) {
+            if (!address.is_string()) continue;
+            if (!addresses.empty()) addresses += ", ";
+            addresses += plain(address.get<std::string>());
+        }
+        table.add({{plain(text_at(listener, "name"))},
+                   {plain(text_at(listener, "kind"))},
+                   {plain(text_at(listener, "protocol"))},
+                   {plain(text_at(listener, "when_down"))},
+                   {short_count(count_at(listener, "connections_active"))},
+                   {short_count(count_at(listener, "connections_total"))},
+                   {plain(text_at(listener, "where"))},
+                   {addresses}});
+    }
+    return table.empty() ? "" : '\n' + table.text(look);
+}
+
+} // namespace
+
+std::string status_view(const Json& status, const Look& look)
+{
+    auto text = title(status, look) + problems(status, look);
+    text += line(look, "config", configuration(status));
+    text += line(look, "rules", rules(status));
+    text += line(look, "waf", waf(status));
+    text += line(look, "traffic", traffic(object_at(status, "totals")));
+    text += line(look, "responses", responses(object_at(status, "responses")));
+    text += line(look, "latency", latency(status));
+    if (const auto some = faults(list_at(status, "faults")); !some.empty()) text += line(look, "faults", some);
+    return text + listeners(list_at(status, "listeners"), look);
+}
+
+} // namespace gw::ctl
