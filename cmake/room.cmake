@@ -33,7 +33,7 @@ endfunction()
 # Every main*.cpp: the programs.
 function(gw_programs)
     foreach(pair "gatewayd:gateway/main.cpp:control,keeper" "gatewayctl:gateway/ctl/main.cpp:ctl"
-                 "gateway-inspector:waf/main.cpp:waf")
+                 "gateway-inspector:waf/main.cpp:waf_engine")
         string(REPLACE ":" ";" parts ${pair})
         list(GET parts 0 program)
         list(GET parts 1 source)
