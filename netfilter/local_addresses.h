@@ -4,8 +4,8 @@
 
 #include <memory>
 #include <shared_mutex>
-#include <unordered_set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace gw::netfilter {
@@ -31,9 +31,11 @@ private:
     int changes_ = -1;
     mutable std::shared_mutex mutex_;
     std::unordered_set<Address> own_;
+    std::vector<Network> own_networks_; ///< local networks wider than one address
 };
 
-/// The host's interfaces other than loopback, by name, sorted. Errors: `system`.
+/// The host's interfaces that packets for routing can arrive on, by name, sorted: all but loopback and the ports of
+/// bridges, bonds and teams (their packets arrive on the interface above). Errors: `system`.
 Result<std::vector<std::string>> present_interfaces();
 
 } // namespace gw::netfilter

@@ -1,0 +1,173 @@
+#include "netfilter/rules.h"
+
+#include "netfilter/intervals.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <net/if.h>
+
+// The rules of one packet, in order:
+//
+//   own       what the gateway sent itself (its mark is on it) is never captured
+//   divert    packets of a transparent socket that exists: intercepted connections under way, and what upstreams answer
+//             to a connection made with a client's address
+//   local     what is for this host, or for many hosts, is never captured
+//   capture   one rule a listener and family: handed to the listener by tproxy
+//   passed    the same match again: reached only when nobody listens, and says what then holds (when_down)
+//
+// `tproxy` stands before `meta mark set`: without a listener it ends the rule, so the mark is not set and the packet
+// goes on unharmed. The other way round the packet would be marked, routed to this host and lost.
+//
+// Fragments: a tproxy expression switches on reassembly (priority -400) in its namespace, so rules see whole packets.
+// No rule looks at conntrack, so untracked packets are treated alike.
+
+namespace gw::netfilter {
+namespace {
+
+constexpr std::size_t max_name_in_comment = 64; // the kernel takes 128 bytes a comment
+
+std::string hex(std::uint32_t number)
+{
+    char text[11];
+    std::snprintf(text, sizeof text, "0x%08x", number);
+    return text;
+}
+
+/// nft knows no escapes inside quotes, so what is not plainly harmless becomes an underscore.
+std::string harmless(std::string_view name)
+{
+    std::string text(name.substr(0, max_name_in_comment));
+    for (char& letter : text) {
+        const bool plain = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                           (letter >= '0' && letter <= '9') || letter == '.' || letter == '-' || letter == ':';
+        if (!plain) letter = '_';
+    }
+    return text;
+}
+
+std::vector<std::string> quoted(const std::vector<std::string>& interfaces)
+{
+    std::vector<std::string> texts;
+    for (const std::string& name : interfaces)
+        texts.push_back('"' + (is_interface_name(name) ? name : harmless(name)) + '"');
+    return texts;
+}
+
+/// `before { a, b }`, and notes the elements in the rule. Nothing when there are none.
+void match(Rule& rule, std::string_view before, const std::vector<std::string>& elements)
+{
+    if (elements.empty()) return;
+    rule.text.append(before).append(" { ");
+    for (std::size_t at = 0; at < elements.size(); ++at) rule.text.append(at == 0 ? "" : ", ").append(elements[at]);
+    rule.text.append(" } ");
+    rule.elements.insert(rule.elements.end(), elements.begin(), elements.end());
+}
+
+std::string set_captured(const Settings& settings)
+{
+    return "meta mark set meta mark & " + hex(~settings.mark_mask) + " | " + hex(settings.captured_mark);
+}
+
+std::string when_down_text(WhenDown when_down)
+{
+    switch (when_down) {
+    case WhenDown::pass: return "counter accept";
+    case WhenDown::reject: return "counter reject with tcp reset";
+    case WhenDown::drop: return "counter drop";
+    }
+    return "counter accept";
+}
+
+const std::vector<std::string>& interfaces_of(const Plan& plan, const Capture& capture)
+{
+    return capture.intercept.interfaces.empty() ? plan.interfaces : capture.intercept.interfaces;
+}
+
+std::vector<std::string> policy_interfaces(const Plan& plan)
+{
+    std::vector<std::string> names;
+    for (const PolicyRule& rule : plan.policy_rules)
+        if (names.empty() || names.back() != rule.interface) names.push_back(rule.interface);
+    return names;
+}
+
+/// A first SYN never belongs to a socket that exists, except one in TIME_WAIT, which must give way to the listener.
+/// A socket bound to any address is somebody else's transparent listener, not a connection; TIME_WAIT sockets do not
+/// answer the question (`wildcard` ends the rule) and go on to the next. Connections of other products' transparent
+/// sockets are delivered here as well, which is what their own rules do with them.
+void add_divert(std::vector<Rule>& rules, const Plan& plan)
+{
+    const std::string divert(divert_chain);
+    Rule lead{std::string(prerouting_chain), {}, "divert", {}};
+    match(lead, "iifname", quoted(policy_interfaces(plan)));
+    if (lead.elements.empty()) return;
+    lead.text += "tcp flags & (syn | ack) != syn socket transparent 1 jump " + divert;
+    rules.push_back({divert, "socket wildcard 1 return", "not a connection", {}});
+    rules.push_back({divert, set_captured(plan.settings) + " accept", "ours", {}});
+    rules.push_back(std::move(lead));
+}
+
+Rule matched(const Plan& plan, const Capture& capture, bool v6)
+{
+    const std::string family = v6 ? "ip6" : "ip";
+    Rule rule{std::string(prerouting_chain), {}, {}, {}};
+    match(rule, "iifname", quoted(interfaces_of(plan, capture)));
+    match(rule, "tcp dport", interval_texts(capture.intercept.ports));
+    match(rule, family + " daddr", interval_texts(capture.intercept.to, v6));
+    match(rule, family + " daddr !=", interval_texts(capture.intercept.except_to, v6));
+    match(rule, family + " saddr !=", interval_texts(capture.intercept.except_from, v6));
+    return rule;
+}
+
+void add_capture(std::vector<Rule>& rules, const Plan& plan, std::size_t index, bool v6)
+{
+    const Capture& capture = plan.captures[index];
+    if (!captures_family(capture, v6) || interfaces_of(plan, capture).empty()) return;
+    const std::string name = ' ' + std::to_string(index + 1) + (v6 ? " IPv6 " : " IPv4 ") + harmless(capture.listener);
+    Rule taken = matched(plan, capture, v6);
+    Rule passed = taken;
+    taken.comment = "capture" + name;
+    taken.text += v6 ? "tproxy ip6 to [::1]:" + std::to_string(capture.port_v6)
+                     : "tproxy ip to 127.0.0.1:" + std::to_string(capture.port_v4);
+    taken.text += ' ' + set_captured(plan.settings) + " counter accept";
+    passed.comment = "passed" + name;
+    passed.text += when_down_text(capture.intercept.when_down);
+    rules.push_back(std::move(taken));
+    rules.push_back(std::move(passed));
+}
+
+} // namespace
+
+bool is_interface_name(std::string_view name)
+{
+    static constexpr std::string_view not_in_quotes = "\"\\*/:"; // nft takes a star at the end for any letters
+    return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
+           std::all_of(name.begin(), name.end(), [](char letter) {
+               return letter > ' ' && letter < 0x7f && not_in_quotes.find(letter) == std::string_view::npos;
+           });
+}
+
+bool captures_family(const Capture& capture, bool v6)
+{
+    if (capture.intercept.mode != Mode::tproxy || capture.intercept.transport != Transport::tcp) return false;
+    if ((v6 ? capture.port_v6 : capture.port_v4) == 0 || capture.intercept.ports.empty()) return false;
+    return std::any_of(capture.intercept.to.begin(), capture.intercept.to.end(),
+                       [v6](const Network& network) { return network.address.is_v6() == v6; });
+}
+
+std::vector<Rule> rules_of(const Plan& plan)
+{
+    const std::string prerouting(prerouting_chain);
+    std::vector<Rule> rules;
+    rules.push_back({prerouting,
+                     "meta mark & " + hex(plan.settings.mark_mask) + " == " + hex(plan.settings.own_mark) + " return",
+                     "own",
+                     {}});
+    add_divert(rules, plan);
+    rules.push_back({prerouting, "fib daddr type { local, broadcast, anycast, multicast } return", "local", {}});
+    for (std::size_t index = 0; index < plan.captures.size(); ++index)
+        for (const bool v6 : {false, true}) add_capture(rules, plan, index, v6);
+    return rules;
+}
+
+} // namespace gw::netfilter

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "netfilter/plan.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gw::netfilter {
+
+/// One rule of our table: what is written, and what reading it back must show.
+struct Rule {
+    std::string chain;
+    std::string text;                  ///< without the comment
+    std::string comment;               ///< unique in the table, safe inside quotes
+    std::vector<std::string> elements; ///< every interface, network and port in it, as nft prints them
+};
+
+inline constexpr std::string_view prerouting_chain = "prerouting";
+inline constexpr std::string_view divert_chain = "divert";
+
+/// All rules of the plan, in order. Pure.
+std::vector<Rule> rules_of(const Plan& plan);
+
+/// Whether the kernel and nft both take it for the name of one interface. Others are refused before anything is
+/// installed.
+bool is_interface_name(std::string_view name);
+
+/// Whether a capture has anything of this family: a port to go to, and destinations.
+bool captures_family(const Capture& capture, bool v6);
+
+/// What of `plan` the text of `nft --stateless list table` does not show, or shows that is not in the plan, as one line
+/// for a person; empty: they agree. Pure.
+std::string difference(const Plan& plan, std::string_view listing);
+
+} // namespace gw::netfilter

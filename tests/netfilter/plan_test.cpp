@@ -1,0 +1,160 @@
+#include "netfilter/plan.h"
+
+#include "netfilter/rules.h"
+#include "tests/netfilter/plans.h"
+
+#include <gtest/gtest.h>
+
+using namespace gw;
+using namespace gw::netfilter;
+using namespace gw::netfilter::testing;
+
+namespace {
+
+constexpr std::string_view start = R"(add table inet gateway { flags owner; }
+add chain inet gateway divert
+add chain inet gateway prerouting { type filter hook prerouting priority mangle + 5; policy accept; }
+flush chain inet gateway prerouting
+flush chain inet gateway divert
+add rule inet gateway prerouting meta mark & 0x03000000 == 0x02000000 return comment "own"
+)";
+constexpr std::string_view divert = R"(add rule inet gateway divert socket wildcard 1 return comment "not a connection"
+add rule inet gateway divert meta mark set meta mark & 0xfcffffff | 0x01000000 accept comment "ours"
+)";
+constexpr std::string_view local =
+    R"(add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+)";
+
+std::string golden(std::string_view divert_lead, std::string_view captures)
+{
+    std::string text(start);
+    return text.append(divert).append(divert_lead).append(local).append(captures);
+}
+
+} // namespace
+
+TEST(Plan, TakesOneListenerForBothFamiliesOnEveryInterface)
+{
+    const auto plan =
+        make_plan({}, {capture("web", {"192.0.2.0/24", "2001:db8:1::/64"}, {{80, 80}, {443, 443}})}, {"eth1", "eth0"});
+
+    EXPECT_EQ(
+        nft_text(plan),
+        golden(
+            R"(add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+)",
+            R"(add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
+add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
+add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip6 daddr { 2001:db8:1::/64 } tproxy ip6 to [::1]:4006 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv6 web"
+add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip6 daddr { 2001:db8:1::/64 } counter accept comment "passed 1 IPv6 web"
+)"));
+    EXPECT_EQ(ip_text(plan), R"(ip -4 route replace local default dev lo table 7373 protocol 2
+ip -4 rule add fwmark 0x1000000/0x3000000 iif eth0 lookup 7373 priority 773 protocol 2
+ip -4 rule add fwmark 0x1000000/0x3000000 iif eth1 lookup 7373 priority 773 protocol 2
+ip -6 route replace local default dev lo table 7373 protocol 2
+ip -6 rule add fwmark 0x1000000/0x3000000 iif eth0 lookup 7373 priority 773 protocol 2
+ip -6 rule add fwmark 0x1000000/0x3000000 iif eth1 lookup 7373 priority 773 protocol 2
+)");
+}
+
+TEST(Plan, KeepsSeveralListenersInOrderWithTheirExceptionsAndRanges)
+{
+    auto first = capture("web", {"192.0.2.0/25", "192.0.2.128/25"}, {{8000, 8080}, {80, 80}, {8081, 8090}});
+    first.intercept.interfaces = {"lan0"};
+    first.intercept.except_from = networks({"10.1.0.9", "2001:db8::9"});
+    first.intercept.except_to = networks({"192.0.2.53"});
+    auto second = capture("rest", {"0.0.0.0/0"}, {{1, 65535}});
+    second.port_v4 = 4100;
+    const auto plan = make_plan({}, {first, second}, {"eth0"});
+
+    EXPECT_EQ(
+        nft_text(plan),
+        golden(
+            R"(add rule inet gateway prerouting iifname { "eth0", "lan0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+)",
+            R"(add rule inet gateway prerouting iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
+add rule inet gateway prerouting iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } counter accept comment "passed 1 IPv4 web"
+add rule inet gateway prerouting iifname { "eth0" } tcp dport { 1-65535 } ip daddr { 0.0.0.0/0 } tproxy ip to 127.0.0.1:4100 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 2 IPv4 rest"
+add rule inet gateway prerouting iifname { "eth0" } tcp dport { 1-65535 } ip daddr { 0.0.0.0/0 } counter accept comment "passed 2 IPv4 rest"
+)"));
+    EXPECT_EQ(plan.policy_rules, (std::vector<PolicyRule>{{"eth0", false}, {"lan0", false}}));
+}
+
+TEST(Plan, LeavesOutTheFamilyThatNobodyAsksFor)
+{
+    const auto plan = make_plan({}, {capture("six", {"2001:db8::/32"}, {{443, 443}})}, {"eth0"});
+
+    EXPECT_EQ(nft_text(plan).find("tproxy ip to"), std::string::npos);
+    EXPECT_NE(nft_text(plan).find("tproxy ip6 to [::1]:4006"), std::string::npos);
+    EXPECT_EQ(plan.policy_rules, (std::vector<PolicyRule>{{"eth0", true}}));
+    EXPECT_EQ(ip_text(plan).find("ip -4"), std::string::npos);
+}
+
+TEST(Plan, CapturesNothingWithoutAnInterface)
+{
+    const auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {});
+
+    EXPECT_EQ(nft_text(plan), std::string(start).append(local));
+    EXPECT_EQ(ip_text(plan), "");
+}
+
+TEST(Plan, LetsNoListenerNameOutOfItsComment)
+{
+    auto evil = capture("a\"\n; flush ruleset # {}\\", {"192.0.2.0/24"}, {{80, 80}});
+    const auto text = nft_text(make_plan({}, {evil}, {"eth0"}));
+
+    EXPECT_EQ(text.find("flush ruleset"), std::string::npos);
+    EXPECT_NE(text.find("comment \"capture 1 IPv4 a____flush_ruleset______\""), std::string::npos) << text;
+}
+
+TEST(Plan, KeepsCommentsShortEnoughForTheKernel)
+{
+    const auto plan = make_plan({}, {capture(std::string(500, 'x'), {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});
+    for (const Rule& rule : rules_of(plan)) EXPECT_LT(rule.comment.size(), 128U);
+}
+
+TEST(Plan, MarksOnlyItsOwnBits)
+{
+    Settings settings;
+    settings.mark_mask = 0x00c0;
+    settings.captured_mark = 0x0040;
+    settings.own_mark = 0x0080;
+    const auto plan = make_plan(settings, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});
+
+    EXPECT_NE(nft_text(plan).find("meta mark set meta mark & 0xffffff3f | 0x00000040"), std::string::npos);
+    EXPECT_NE(nft_text(plan).find("meta mark & 0x000000c0 == 0x00000080 return"), std::string::npos);
+    EXPECT_NE(ip_text(plan).find("fwmark 0x40/0xc0 "), std::string::npos);
+}
+
+TEST(Plan, HandsOverBeforeItMarksSoThatNoListenerMeansUntouched)
+{
+    const auto text = nft_text(make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"}));
+    const auto line = text.substr(text.find("tproxy ip to"));
+    EXPECT_LT(line.find("tproxy"), line.find("meta mark set"));
+}
+
+TEST(Plan, SaysWhatHoldsWhenNobodyListens)
+{
+    auto web = capture("web", {"192.0.2.0/24"}, {{80, 80}});
+    web.intercept.when_down = WhenDown::reject;
+    EXPECT_NE(
+        nft_text(make_plan({}, {web}, {"eth0"})).find("counter reject with tcp reset comment \"passed 1 IPv4 web\""),
+        std::string::npos);
+    web.intercept.when_down = WhenDown::drop;
+    EXPECT_NE(nft_text(make_plan({}, {web}, {"eth0"})).find("counter drop comment \"passed 1 IPv4 web\""),
+              std::string::npos);
+}
+
+TEST(Plan, CanBePrintedForATableWithoutOwner)
+{
+    const auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});
+    EXPECT_TRUE(nft_text(plan, false).starts_with("add table inet gateway\nadd chain"));
+}
+
+TEST(Plan, TakesOnlyNamesThatAreOneInterface)
+{
+    for (const std::string_view good : {"eth0", "br-lan", "wlan0.5", "veth@x", "a", "fifteen-letters"})
+        EXPECT_TRUE(is_interface_name(good)) << good;
+    for (const std::string_view bad : {"", ".", "..", "eth*", "a b", "a\"b", "a/b", "a\nb", "a\\b", "sixteen--letters"})
+        EXPECT_FALSE(is_interface_name(bad)) << bad;
+}

@@ -1,0 +1,84 @@
+#include "netfilter/rules.h"
+
+#include "tests/netfilter/plans.h"
+
+#include <gtest/gtest.h>
+
+using namespace gw;
+using namespace gw::netfilter;
+using namespace gw::netfilter::testing;
+
+namespace {
+
+Plan plan() { return make_plan({}, {capture("web", {"192.0.2.0/24", "198.51.100.7"}, {{80, 80}})}, {"eth0"}); }
+
+/// As nft 1.0.6 prints it.
+const std::string printed = R"(table inet gateway { # progname gatewayd
+	flags owner
+
+	chain divert {
+		socket wildcard 1 return comment "not a connection"
+		meta mark set meta mark & 0xfdffffff | 0x01000000 accept comment "ours"
+	}
+
+	chain prerouting {
+		type filter hook prerouting priority mangle + 5; policy accept;
+		meta mark & 0x03000000 == 0x02000000 return comment "own"
+		iifname "eth0" tcp flags != syn / syn,ack socket transparent 1 jump divert comment "divert"
+		fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+		iifname "eth0" tcp dport 80 ip daddr { 192.0.2.0/24, 198.51.100.7 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfdffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
+		iifname "eth0" tcp dport 80 ip daddr { 192.0.2.0/24, 198.51.100.7 } counter accept comment "passed 1 IPv4 web"
+	}
+}
+)";
+
+std::string changed(std::string_view from, std::string_view to)
+{
+    std::string text = printed;
+    return text.replace(text.find(from), from.size(), to);
+}
+
+std::string without_line(std::string_view part)
+{
+    const auto at = printed.find(part);
+    const auto first = printed.rfind('\n', at);
+    std::string text = printed;
+    return text.erase(first, printed.find('\n', at) - first);
+}
+
+} // namespace
+
+TEST(ReadBack, AgreesWithWhatNftPrintsOfThePlan) { EXPECT_EQ(difference(plan(), printed), ""); }
+
+TEST(ReadBack, MissesATableAChainAndEveryRule)
+{
+    EXPECT_EQ(difference(plan(), ""), "table inet gateway");
+    EXPECT_EQ(difference(plan(), "table inet gateway { # progname x\n\tflags owner\n}\n"), "chain prerouting");
+    for (const Rule& rule : rules_of(plan()))
+        EXPECT_EQ(difference(plan(), without_line("comment \"" + rule.comment + '"')), "rule \"" + rule.comment + '"');
+}
+
+TEST(ReadBack, MissesAnElement)
+{
+    EXPECT_EQ(difference(plan(), changed("192.0.2.0/24, ", "")), "rule \"capture 1 IPv4 web\" lacks 192.0.2.0/24");
+    EXPECT_EQ(difference(plan(), changed("dport 80 ", "dport 8080 ")), "rule \"capture 1 IPv4 web\" lacks 80");
+    EXPECT_EQ(difference(plan(), changed("{ 192.0.2.0/24, 198.51.100.7 } t", "{ 192.0.2.0/24, 198.51.100.77 } t")),
+              "rule \"capture 1 IPv4 web\" lacks 198.51.100.7");
+}
+
+TEST(ReadBack, SeesWhatIsTooMuchOrOutOfOrder)
+{
+    const std::string own = "\t\tmeta mark & 0x03000000 == 0x02000000 return comment \"own\"\n";
+    EXPECT_EQ(difference(plan(), changed(own, own + own)), "rule \"own\" is there twice");
+    EXPECT_EQ(difference(plan(), changed(own, own + "\t\tdrop\n")),
+              "table inet gateway has rules that are not in the plan");
+    std::string moved = changed(own, "");
+    moved.insert(moved.find("\t\tiifname \"eth0\" tcp dport 80"), own);
+    EXPECT_EQ(difference(plan(), moved), "rule \"divert\" is out of order");
+}
+
+TEST(ReadBack, DoesNotMindHalfAListing)
+{
+    for (std::size_t cut = 0; cut + 6 < printed.size(); ++cut)
+        EXPECT_NE(difference(plan(), printed.substr(0, cut)), "") << cut;
+}
