@@ -1,7 +1,6 @@
 #include "gateway/http/body.h"
 
 #include "gateway/http/bytes.h"
-#include "gateway/http/forwarded.h"
 #include "gateway/http/head_fields.h"
 
 #include <algorithm>

@@ -65,22 +65,6 @@ void append_forwarded(std::string& out, const Asked& asked, std::string_view add
 
 } // namespace
 
-bool is_forwarding_field(std::string_view name)
-{
-    constexpr std::string_view prefix = "x-forwarded";
-    switch (name.size()) {
-    case 9: return same_name(name, "forwarded") || same_name(name, "x-real-ip");
-    case 10: return false;
-    case 11: return same_name(name, "x-client-ip") || same_name(name, prefix);
-    case 14:
-        if (same_name(name, "true-client-ip")) return true;
-        break;
-    default: break;
-    }
-    return name.size() > prefix.size() && name[prefix.size()] == '-' &&
-           same_name(name.substr(0, prefix.size()), prefix);
-}
-
 void append_forwarding(std::string& out, const Asked& asked, std::span<const Field> believed)
 {
     const auto address = asked.client.address.text();

@@ -9,10 +9,6 @@
 
 namespace gw::http {
 
-/// True for the fields in which proxies tell who asked: X-Forwarded and X-Forwarded-*, Forwarded (RFC 7239), X-Real-IP,
-/// X-Client-IP, True-Client-IP. Those of a stranger are dropped, and none is copied: `append_forwarding` writes them.
-bool is_forwarding_field(std::string_view name);
-
 /// What the gateway knows itself of who asked, and where.
 struct Asked {
     Endpoint client;         ///< of the connection, or as a believed PROXY header said

@@ -1,10 +1,10 @@
 #include "gateway/http/message.h"
 
 #include "gateway/http/bytes.h"
-#include "gateway/http/forwarded.h"
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace gw::http {
 
@@ -44,6 +44,22 @@ bool same_name(std::string_view a, std::string_view b)
     for (std::size_t i = 0; i < a.size(); ++i)
         if (a[i] != b[i] && bytes::lower(a[i]) != bytes::lower(b[i])) return false;
     return true;
+}
+
+bool is_forwarding_field(std::string_view name)
+{
+    constexpr std::string_view prefix = "x-forwarded";
+    switch (name.size()) {
+    case 9: return same_name(name, "forwarded") || same_name(name, "x-real-ip");
+    case 10: return false;
+    case 11: return same_name(name, "x-client-ip") || same_name(name, prefix);
+    case 14:
+        if (same_name(name, "true-client-ip")) return true;
+        break;
+    default: break;
+    }
+    return name.size() > prefix.size() && name[prefix.size()] == '-' &&
+           same_name(name.substr(0, prefix.size()), prefix);
 }
 
 const Field* RequestHead::find(std::string_view name) const { return find_in(fields, name); }

@@ -117,4 +117,9 @@ Result<std::variant<NeedMore, Complete>> parse_response_head(std::string_view re
 /// conditions, Cache-Control, Location, Expect and the forwarding fields stay when it names them.
 bool ends_here(std::string_view field_name, const std::vector<std::string_view>& connection_options);
 
+/// True for the fields in which proxies tell who asked: X-Forwarded and X-Forwarded-*, Forwarded (RFC 7239), X-Real-IP,
+/// X-Client-IP, True-Client-IP. Those of a stranger are dropped, and none is copied: `append_forwarding` (forwarded.h)
+/// writes them.
+bool is_forwarding_field(std::string_view name);
+
 } // namespace gw::http
