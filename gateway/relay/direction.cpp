@@ -1,0 +1,200 @@
+#include "gateway/relay/direction.h"
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <chrono>
+#include <sys/socket.h>
+#include <utility>
+
+namespace gw::relay {
+
+namespace {
+
+/// A direction that splices leaves the thread to others after that much.
+constexpr std::size_t turn_bytes = 1024 * 1024;
+
+/// So many pieces of less than that in a row are no bulk: copying takes fewer system calls for them.
+constexpr std::size_t small_piece_bytes = 4 * 1024;
+constexpr int quiet_after_pieces = 8;
+
+bool is_wait(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
+
+/// `errno` after a failed system call on a plain socket, in the words of its stream.
+Error error_of(int number, Side side, const char* what)
+{
+    const boost::system::error_code cause{number, boost::system::system_category()};
+    if (number == ECONNRESET || number == EPIPE || number == EBADF) return {Fault::closed, side, what, cause};
+    if (number == ETIMEDOUT) return {Fault::timed_out, side, what, cause};
+    return {Fault::system, side, what, cause};
+}
+
+} // namespace
+
+void Ends::progress()
+{
+    const auto limit = one_ended ? settings.half_closed_limit : settings.idle_limit;
+    const auto at = std::chrono::steady_clock::now() + limit;
+    client.expire_at(at);
+    upstream.expire_at(at);
+}
+
+void Ends::fail(Error error)
+{
+    if (failure) return;
+    // A deadline of ours, not a time limit of the kernel's: neither side did anything wrong.
+    if (error.fault == Fault::timed_out && !error.cause) {
+        error.side = Side::gateway;
+        error.what = one_ended ? "idle, half closed" : "idle";
+    }
+    failure = std::move(error);
+    client.close(true);
+    upstream.close(true);
+}
+
+Direction::Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, std::string_view first,
+                     std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes)
+    : ends_(ends), from_(from), to_(to), from_side_(from_side), to_side_(to_side), first_(first),
+      moved_bytes_(moved_bytes), spliced_bytes_(spliced_bytes),
+      from_socket_(from.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&from) : nullptr),
+      to_socket_(to.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&to) : nullptr),
+      may_splice_(from_socket_ != nullptr && to_socket_ != nullptr)
+{}
+
+void Direction::count(std::size_t bytes)
+{
+    moved_bytes_ += bytes;
+    ends_.progress();
+}
+
+Task<Result<>> Direction::write(Chunk chunk)
+{
+    for (;;) {
+        const auto written = co_await to_.write_some(chunk);
+        if (!written) co_return written.error();
+        count(*written);
+        const auto of_first = std::min(*written, chunk[0].size());
+        chunk[0] += of_first;
+        chunk[1] += *written - of_first;
+        if (chunk[0].size() + chunk[1].size() == 0) co_return Result<>{};
+        if (chunk[0].size() == 0) chunk[0] = std::exchange(chunk[1], {});
+    }
+}
+
+asio::mutable_buffer Direction::read_buffer()
+{
+    if (from_socket_ != nullptr) return asio::buffer(small_);
+    // Another stream cannot be asked for what it has right now, so its buffer stays.
+    if (!large_) large_.reset(new char[ends_.settings.buffer_bytes]);
+    return {large_.get(), ends_.settings.buffer_bytes};
+}
+
+/// `count` bytes were read into `read_buffer()`. When that filled the small one, reads what else is there.
+Direction::Chunk Direction::read_on(std::size_t count)
+{
+    if (from_socket_ == nullptr) return {asio::const_buffer{large_.get(), count}, {}};
+    const asio::const_buffer small{small_.data(), count};
+    if (count < small_bytes) return {small, {}};
+    if (!large_) large_.reset(new char[ends_.settings.buffer_bytes]);
+    const auto more = ::recv(from_.plain_socket(), large_.get(), ends_.settings.buffer_bytes, MSG_DONTWAIT);
+    if (more > 0) return {small, asio::const_buffer{large_.get(), static_cast<std::size_t>(more)}};
+    // The kernel says a reset once; asked again, it would look like an end.
+    if (more < 0 && !is_wait(errno) && errno != EINTR) read_failure_ = error_of(errno, from_side_, "read");
+    return {small, {}};
+}
+
+Task<Result<Direction::Stop>> Direction::copy()
+{
+    std::size_t copied = 0;
+    for (;;) {
+        const auto read = co_await from_.read_some(read_buffer());
+        if (!read) co_return read.error();
+        if (*read == 0) co_return Stop::end;
+        const auto chunk = read_on(*read);
+        const auto written = co_await write(chunk);
+        if (!written) co_return written.error();
+        if (read_failure_) co_return *read_failure_;
+        if (from_socket_ != nullptr && chunk[1].size() < ends_.settings.buffer_bytes) large_.reset();
+        copied += chunk[0].size() + chunk[1].size();
+        if (may_splice_ && copied >= ends_.settings.splice_after_bytes && chunk[1].size() > 0) co_return Stop::busy;
+    }
+}
+
+Task<Result<>> Direction::drain(Pipe& pipe)
+{
+    while (!pipe.empty()) {
+        const auto drained = pipe.drain_to(to_.plain_socket());
+        if (drained > 0) {
+            count(static_cast<std::size_t>(drained));
+            spliced_bytes_ += static_cast<std::size_t>(drained);
+            continue;
+        }
+        if (drained < 0 && errno == EINTR) continue;
+        if (drained < 0 && !is_wait(errno)) co_return error_of(errno, to_side_, "write");
+        const auto writable = co_await to_socket_->wait_writable();
+        if (!writable) co_return writable.error();
+    }
+    co_return Result<>{};
+}
+
+Task<Result<Direction::Stop>> Direction::splice()
+{
+    int small_pieces = 0;
+    std::size_t turn = 0;
+    while (small_pieces < quiet_after_pieces) {
+        // Taken for each piece: a direction that waits for its sender needs no pipe.
+        auto pipe = Pipe::take(ends_.settings.pipe_bytes);
+        if (!pipe) co_return Stop::quiet;
+        const auto filled = pipe->fill_from(from_.plain_socket());
+        if (filled == 0) co_return Stop::end;
+        if (filled > 0) {
+            const auto drained = co_await drain(*pipe);
+            if (!drained) co_return drained.error();
+            const auto bytes = static_cast<std::size_t>(filled);
+            small_pieces = bytes < small_piece_bytes ? small_pieces + 1 : 0;
+            turn += bytes;
+            if (turn < turn_bytes) continue;
+            co_await asio::post(asio::deferred);
+        } else if (is_wait(errno)) {
+            pipe.reset();
+            const auto readable = co_await from_socket_->wait_readable();
+            if (!readable) co_return readable.error();
+        } else if (errno == EINVAL) { // a kind of socket that cannot
+            may_splice_ = false;
+            break;
+        } else if (errno != EINTR) {
+            co_return error_of(errno, from_side_, "read");
+        }
+        turn = 0;
+    }
+    co_return Stop::quiet;
+}
+
+Task<Result<>> Direction::move_all()
+{
+    if (!first_.empty()) {
+        const Chunk chunk{asio::buffer(first_), {}};
+        const auto written = co_await write(chunk);
+        if (!written) co_return written.error();
+    }
+    for (;;) {
+        auto stopped = co_await copy();
+        if (stopped && *stopped == Stop::busy) stopped = co_await splice();
+        if (!stopped) co_return stopped.error();
+        if (*stopped == Stop::end) co_return Result<>{};
+    }
+}
+
+Task<> Direction::run()
+{
+    const auto moved = co_await move_all();
+    large_.reset();
+    if (!moved) {
+        ends_.fail(moved.error());
+    } else if (!ends_.failure) {
+        to_.end_writing();
+        ends_.one_ended = true;
+        ends_.progress();
+    }
+}
+
+} // namespace gw::relay
