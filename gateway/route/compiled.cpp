@@ -92,7 +92,7 @@ bool matches(const Compiled& route, const Request& request, Match& match)
 {
     if (!route.method.empty() && route.method != request.method) return false;
     if (!takes_listener(route, request.listener)) return false;
-    if (!route.names.empty()) match.bindings.clear();
+    match.bindings.clear(route.names.size());
     if (!fits(route.host, request.host, match.bindings)) return false;
     const auto taken = fits(route.path, request.path, match.bindings);
     if (!taken) return false;

@@ -2,6 +2,7 @@
 
 #include "gateway/base/result.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -28,7 +29,8 @@ struct Part {
 /// What the names of a route hold for one request. Views into the request.
 class Bindings {
 public:
-    void clear() { held_.fill({}); }
+    /// Forgets what the first `count` names hold.
+    void clear(std::size_t count) { std::fill_n(held_.begin(), count, std::string_view{}); }
     /// False when the name already holds something else.
     bool bind(int name, std::string_view text)
     {

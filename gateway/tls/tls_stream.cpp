@@ -1,10 +1,10 @@
 #include "gateway/tls/tls_stream.h"
 
 #include "gateway/base/endpoint.h"
+#include "gateway/tls/buffers_bio.h"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <sys/socket.h>
 #include <utility>
 
@@ -19,43 +19,6 @@ constexpr std::size_t max_produced_bytes = 4 * (record_bytes + record_overhead_b
 
 // RFC 7301 section 3.1: a list of names, each after its length.
 constexpr std::array<unsigned char, 9> http1_only{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-
-int bio_read(BIO* bio, char* into, int room) noexcept
-{
-    BIO_clear_retry_flags(bio);
-    auto& received = static_cast<TlsStream*>(BIO_get_data(bio))->received();
-    if (received.empty() || room <= 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    const auto count = std::min(received.size(), static_cast<std::size_t>(room));
-    std::memcpy(into, received.view().data(), count);
-    received.consume(count);
-    return static_cast<int>(count);
-}
-
-int bio_write(BIO* bio, const char* from, int count) noexcept
-{
-    BIO_clear_retry_flags(bio);
-    auto* stream = static_cast<TlsStream*>(BIO_get_data(bio));
-    if (count > 0 && stream->produce({from, static_cast<std::size_t>(count)})) return count;
-    BIO_set_retry_write(bio);
-    return -1;
-}
-
-long bio_control(BIO*, int what, long, void*) noexcept { return what == BIO_CTRL_FLUSH ? 1 : 0; }
-
-const BIO_METHOD* buffers_method()
-{
-    static const BioMethodPtr method = [] {
-        BioMethodPtr made{BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gateway buffers")};
-        BIO_meth_set_read(made.get(), bio_read);
-        BIO_meth_set_write(made.get(), bio_write);
-        BIO_meth_set_ctrl(made.get(), bio_control);
-        return made;
-    }();
-    return method.get();
-}
 
 int certificate_looked_at(int accepted, X509_STORE_CTX* store) noexcept
 {
@@ -126,10 +89,8 @@ Result<> TlsStream::prepare()
     if (!name_.empty() && name_.back() == '.') name_.pop_back();
     if (name_.empty() && context_->verify()) return refused("there is no name to check the certificate against");
     ssl_.reset(SSL_new(context_->openssl()));
-    auto* bio = ssl_ == nullptr ? nullptr : BIO_new(buffers_method());
+    auto* bio = ssl_ == nullptr ? nullptr : make_buffers_bio(*this);
     if (bio == nullptr) return Error{Fault::system, Side::gateway, "TLS: " + take_error("cannot be set up"), {}};
-    BIO_set_data(bio, this);
-    BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
     SSL_set_app_data(ssl_.get(), this);
     SSL_set_connect_state(ssl_.get());

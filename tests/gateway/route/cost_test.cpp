@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 #include <new>
 
@@ -50,15 +51,16 @@ std::vector<Request> mixed_requests()
             request("nowhere.example/at/all")};
 }
 
+/// Of the processor's time, so that others on the machine do not count.
 double nanoseconds_a_decision(const Table& routes, int turns)
 {
     const auto requests = mixed_requests();
     Decision decision;
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = std::clock();
     for (int turn = 0; turn < turns; ++turn)
         for (const auto& asked : requests) routes.decide(asked, Action::deny, decision);
-    const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-    return spent.count() / turns / static_cast<double>(requests.size());
+    const auto spent = static_cast<double>(std::clock() - start) * 1e9 / CLOCKS_PER_SEC;
+    return spent / turns / static_cast<double>(requests.size());
 }
 
 TEST(Cost, DoesNotGrowWithTheNumberOfRoutes)
