@@ -112,7 +112,7 @@ std::string printable(std::string_view text, std::size_t* columns)
     return out;
 }
 
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
     constexpr std::size_t most_bytes = 60;
     if (text.size() <= most_bytes) return "\"" + printable(text) + "\"";

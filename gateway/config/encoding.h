@@ -27,6 +27,6 @@ std::string_view without_mark(std::string_view text);
 std::string printable(std::string_view text, std::size_t* columns = nullptr);
 
 /// "text" in quotes, printable, cut after 60 bytes.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 } // namespace gw::config

@@ -60,14 +60,14 @@ std::string judge_interface(std::string_view text)
     if (text == "lo") return "\"lo\" cannot be intercepted: what arrives there comes from this host itself";
     if (text.find('*') != std::string_view::npos) return "interfaces are named one by one, not by a pattern";
     if (text.empty() || text.size() > longest_interface_bytes || !plain || text == "." || text == "..")
-        return "must be the name of a network interface such as eth0, not " + quoted(text);
+        return "must be the name of a network interface such as eth0, not " + in_quotes(text);
     return {};
 }
 
 std::string judge_network(std::string_view text)
 {
     if (Network::parse(text)) return {};
-    return "must be an address or network such as 192.0.2.0/24 or \"2001:db8::/32\", not " + quoted(text) +
+    return "must be an address or network such as 192.0.2.0/24 or \"2001:db8::/32\", not " + in_quotes(text) +
            network_hint(text);
 }
 
@@ -77,19 +77,20 @@ std::string judge_destination(std::string_view text)
     const auto network = *Network::parse(text);
     const bool single = network.prefix == network.address.size() * 8;
     if (network.address.is_multicast() && network.prefix >= (network.address.is_v6() ? 8 : 4))
-        return quoted(text) + " cannot be intercepted: connections do not go to multicast addresses";
+        return in_quotes(text) + " cannot be intercepted: connections do not go to multicast addresses";
     if (network.address.is_loopback() && network.prefix >= 8)
-        return quoted(text) + " cannot be intercepted: loopback addresses never pass through";
-    if (network.address.is_v4_mapped() && network.prefix >= 96) return "write " + quoted(text) + " as an IPv4 network";
+        return in_quotes(text) + " cannot be intercepted: loopback addresses never pass through";
+    if (network.address.is_v4_mapped() && network.prefix >= 96)
+        return "write " + in_quotes(text) + " as an IPv4 network";
     if (single && network.address.is_unspecified())
-        return quoted(text) + " is no destination" + suggest(network.address.is_v6() ? "::/0" : "0.0.0.0/0");
+        return in_quotes(text) + " is no destination" + suggest(network.address.is_v6() ? "::/0" : "0.0.0.0/0");
     return {};
 }
 
 std::string judge_endpoint(std::string_view text)
 {
     if (Endpoint::parse(text)) return {};
-    return "must be an address and port such as \"0.0.0.0:80\" or \"[::]:80\", not " + quoted(text) +
+    return "must be an address and port such as \"0.0.0.0:80\" or \"[::]:80\", not " + in_quotes(text) +
            endpoint_hint(text);
 }
 
@@ -102,7 +103,7 @@ std::string judge_ports(std::string_view text)
         const auto turned = std::string{last} + "-" + std::string{first};
         if (parse_ports(turned)) return "the range goes backwards" + suggest(turned);
     }
-    return "must be a port from 1 to 65535 or a range such as 8000-8080, not " + quoted(text);
+    return "must be a port from 1 to 65535 or a range such as 8000-8080, not " + in_quotes(text);
 }
 
 } // namespace gw::config

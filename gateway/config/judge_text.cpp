@@ -71,7 +71,7 @@ std::string judge_placeholders(std::string_view text)
         std::string known;
         for (const auto each : value_names) known += (known.empty() ? "{" : ", {") + std::string{each} + "}";
         const auto hint = did_you_mean(name, value_names);
-        return quoted(text.substr(open, close - open + 1)) + " stands for nothing" +
+        return in_quotes(text.substr(open, close - open + 1)) + " stands for nothing" +
                (hint.empty() ? "; known: " + known : hint);
     }
     return {};
@@ -83,7 +83,7 @@ std::string judge_name(std::string_view text)
 {
     const bool good = !text.empty() && text.size() <= longest_name_bytes && (is_letter(text[0]) || is_digit(text[0])) &&
                       all_of(text, [](char c) { return is_letter(c) || is_digit(c) || any_of(c, "_.-"); });
-    return good ? "" : "must be a name of at most 64 letters, digits, \"_\", \".\" and \"-\", not " + quoted(text);
+    return good ? "" : "must be a name of at most 64 letters, digits, \"_\", \".\" and \"-\", not " + in_quotes(text);
 }
 
 std::string judge_host(std::string_view text)
@@ -94,7 +94,7 @@ std::string judge_host(std::string_view text)
     if (text.find('*') != std::string_view::npos)
         return "has no \"*\": \":name\" stands for any label, \"_\" for any host";
     if (!is_visible_ascii(text))
-        return "must be a host name in ASCII (international names in their xn-- form), not " + quoted(text);
+        return "must be a host name in ASCII (international names in their xn-- form), not " + in_quotes(text);
     return {};
 }
 
@@ -105,7 +105,7 @@ std::string judge_path(std::string_view text)
         return "must begin with \"/\", or be \"_\" for any" +
                (is_visible_ascii(text) ? "; did you mean \"/" + std::string{text.substr(0, 60)} + "\"?"
                                        : std::string{});
-    if (!is_visible_ascii(text)) return "must be written as in a URL, percent-encoded, not " + quoted(text);
+    if (!is_visible_ascii(text)) return "must be written as in a URL, percent-encoded, not " + in_quotes(text);
     return {};
 }
 
@@ -120,7 +120,7 @@ std::string judge_method(std::string_view text)
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
     const bool fits = !upper.empty() && all_of(upper, [](char c) { return is_letter(c); });
     return "must be a method in capital letters such as GET, or \"_\" for any" +
-           (fits ? "; did you mean \"" + upper + "\"?" : ", not " + quoted(text));
+           (fits ? "; did you mean \"" + upper + "\"?" : ", not " + in_quotes(text));
 }
 
 std::string judge_target(std::string_view text)
@@ -130,11 +130,11 @@ std::string judge_target(std::string_view text)
     if (text == "original") return {};
     static constexpr std::array<std::string_view, 4> forms{"http://", "https://", "redirect:", "respond:"};
     for (const auto form : forms)
-        if (text.starts_with(form)) return text.size() > form.size() ? "" : "ends after " + quoted(text);
+        if (text.starts_with(form)) return text.size() > form.size() ? "" : "ends after " + in_quotes(text);
     for (const auto* form : {"pool:", "tunnel:"})
-        if (text.starts_with(form)) return quoted(text) + " is not supported yet";
+        if (text.starts_with(form)) return in_quotes(text) + " is not supported yet";
     const std::string wanted =
-        "must be http://..., https://..., original, redirect:URL or respond:STATUS, not " + quoted(text);
+        "must be http://..., https://..., original, redirect:URL or respond:STATUS, not " + in_quotes(text);
     static constexpr std::array<std::string_view, 5> words{"http", "https", "redirect", "respond", "original"};
     const auto colon = text.find(':');
     const auto word = nearest(text.substr(0, colon), words);
@@ -149,9 +149,9 @@ std::string judge_field_name(std::string_view text)
 {
     const bool token = !text.empty() && text.size() <= 256 &&
                        all_of(text, [](char c) { return is_letter(c) || is_digit(c) || any_of(c, "!#$%&'*+-.^_`|~"); });
-    if (!token) return "must be the name of a header field, not " + quoted(text);
+    if (!token) return "must be the name of a header field, not " + in_quotes(text);
     if (std::find(framing_fields.begin(), framing_fields.end(), lower(text)) != framing_fields.end())
-        return quoted(text) + " cannot be changed: the gateway writes it anew on each side";
+        return in_quotes(text) + " cannot be changed: the gateway writes it anew on each side";
     return {};
 }
 
@@ -165,7 +165,7 @@ std::string judge_field_value(std::string_view text)
 std::string judge_file(std::string_view text)
 {
     if (auto wrong = judge_length(text); !wrong.empty()) return wrong;
-    if (text[0] != '/') return "must be an absolute file name, not " + quoted(text);
+    if (text[0] != '/') return "must be an absolute file name, not " + in_quotes(text);
     return has_control(text) ? "has a control character" : "";
 }
 
@@ -179,7 +179,7 @@ std::string judge_group(std::string_view text)
 {
     const bool good = !text.empty() && text.size() <= 32 && text[0] != '-' &&
                       all_of(text, [](char c) { return is_letter(c) || is_digit(c) || any_of(c, "_.-"); });
-    return good ? "" : "must be the name of a group, not " + quoted(text);
+    return good ? "" : "must be the name of a group, not " + in_quotes(text);
 }
 
 std::string judge_log_target(std::string_view text)
@@ -187,7 +187,7 @@ std::string judge_log_target(std::string_view text)
     if (text == "stdout" || text == "journal") return {};
     if (text.starts_with('/')) return judge_file(text);
     static constexpr std::array<std::string_view, 2> words{"stdout", "journal"};
-    return "must be stdout, journal or an absolute file name, not " + quoted(text) + did_you_mean(text, words);
+    return "must be stdout, journal or an absolute file name, not " + in_quotes(text) + did_you_mean(text, words);
 }
 
 std::string judge_rule_id(std::string_view text)
@@ -195,7 +195,7 @@ std::string judge_rule_id(std::string_view text)
     const auto id = parse_integer(text);
     return id && *id >= 1 && *id <= largest_rule_id
                ? ""
-               : "must be the number of a rule such as 942100, not " + quoted(text);
+               : "must be the number of a rule such as 942100, not " + in_quotes(text);
 }
 
 std::string judge_rule_target(std::string_view text)
@@ -209,14 +209,14 @@ std::string judge_rule_target(std::string_view text)
         (colon == std::string_view::npos || (colon + 1 < text.size() && all_of(text.substr(colon + 1), [](char c) {
                                                  return is_letter(c) || is_digit(c) || any_of(c, "_.-[]/^$*+@:");
                                              })));
-    return good ? "" : "must be what a rule looks at, such as ARGS:html or REQUEST_COOKIES, not " + quoted(text);
+    return good ? "" : "must be what a rule looks at, such as ARGS:html or REQUEST_COOKIES, not " + in_quotes(text);
 }
 
 std::string judge_table(std::string_view text)
 {
     const bool good = !text.empty() && text.size() <= longest_table_bytes && is_letter(text[0]) &&
                       all_of(text, [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
-    return good ? "" : "must be a name of letters, digits and \"_\", not " + quoted(text);
+    return good ? "" : "must be a name of letters, digits and \"_\", not " + in_quotes(text);
 }
 
 std::string judge_include(std::string_view text)

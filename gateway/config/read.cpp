@@ -102,8 +102,8 @@ Problems add_included(Sources& sources, const File& main, const Node& include)
     const Position where{sources[0].name, include.place.line, include.place.column};
     const bool absolute = include.text.starts_with('/');
     const auto names = matching((absolute ? "" : literal_folder(sources[0].name)) + include.text);
-    if (names.empty()) return {{where, "include", "no file fits " + quoted(include.text)}};
-    if (names.size() > most_files) return {{where, "include", "more than 1000 files fit " + quoted(include.text)}};
+    if (names.empty()) return {{where, "include", "no file fits " + in_quotes(include.text)}};
+    if (names.size() > most_files) return {{where, "include", "more than 1000 files fit " + in_quotes(include.text)}};
     Problems problems;
     auto bytes = main.text.size();
     for (const auto& name : names) {

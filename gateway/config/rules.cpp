@@ -143,7 +143,7 @@ private:
             std::vector<std::string_view> known;
             for (const auto& listener : listeners()) known.push_back(listener.name);
             report_.add(name.place, path_of("routes", at, "listeners") + "[" + std::to_string(n) + "]",
-                        "no listener is called " + quoted(name.text) + did_you_mean(name.text, known));
+                        "no listener is called " + in_quotes(name.text) + did_you_mean(name.text, known));
         }
     }
 

@@ -120,7 +120,7 @@ Type timeouts_type()
 Type kernel_type()
 {
     auto type = mapping({
-        {"table", text("a name", judge_table, "^[A-Za-z][A-Za-z0-9_]{0,63}$"), "gateway",
+        {"table", free_text("a name", judge_table, "^[A-Za-z][A-Za-z0-9_]{0,63}$"), "gateway",
          "The name of the nftables table.", [](Draft& d, const Node& n) { d.settings.netfilter.table = n.text; }},
         mark("mark_mask", "0x03000000", "The only bits of a packet's mark that are read or written.",
              [](Draft& d, const Node& n) {

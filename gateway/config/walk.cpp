@@ -36,7 +36,7 @@ std::string kind_of(const Node& node)
 {
     switch (node.kind) {
     case Node::Kind::null: return "nothing";
-    case Node::Kind::scalar: return quoted(node.text);
+    case Node::Kind::scalar: return in_quotes(node.text);
     case Node::Kind::sequence: return "a list";
     case Node::Kind::mapping: return "a mapping";
     }
@@ -135,7 +135,7 @@ std::string home_of(const Type& mapping, std::string_view name)
 std::string list_hint(const Type& type, const Node& node)
 {
     if (type.kind != Type::Kind::list || type.of.front().kind == Type::Kind::mapping || !node.is_scalar()) return {};
-    return "; write [" + (node.plain ? printable(node.text.substr(0, 60)) : quoted(node.text)) + "]";
+    return "; write [" + (node.plain ? printable(node.text.substr(0, 60)) : in_quotes(node.text)) + "]";
 }
 
 std::string quotes_hint(const Type& type, const Node& node)
@@ -192,9 +192,9 @@ bool Walker::check_word(const Type& type, const Node& node)
     const auto* word = find_word(type, node.text);
     if (word && word->supported) return true;
     const auto words = supported_words(type);
-    if (word) return refuse(node, quoted(node.text) + " is not supported yet; supported: " + joined(words), true);
+    if (word) return refuse(node, in_quotes(node.text) + " is not supported yet; supported: " + joined(words), true);
     const auto hint = did_you_mean(node.text, words);
-    return refuse(node, "must be one of " + joined(words) + ", not " + quoted(node.text) + hint, true);
+    return refuse(node, "must be one of " + joined(words) + ", not " + in_quotes(node.text) + hint, true);
 }
 
 bool Walker::check_number(const Type& type, const Node& node)
@@ -206,8 +206,9 @@ bool Walker::check_number(const Type& type, const Node& node)
         const auto unit = type.kind == Type::Kind::integer ? "" : with_unit(type, node.text);
         const auto hint = unit.empty() || unit == node.text ? did_you_mean(node.text, supported_words(type))
                                                             : "; did you mean \"" + unit + "\"?";
-        const bool out_of_range = node.text.size() > 12 && hint.empty();
-        return refuse(node, "must be " + std::string{type.noun} + ", not " + quoted(node.text) + hint, !out_of_range);
+        // Numbers in forms we refuse (1.0, 1e3, 007) are numbers to a schema all the same.
+        const bool odd = node.text.find_first_not_of("0123456789abcdefABCDEFxXo+-._") == std::string::npos;
+        return refuse(node, "must be " + std::string{type.noun} + ", not " + in_quotes(node.text) + hint, !odd);
     }
     if (*value >= type.least && *value <= type.most) return true;
     const bool schema_says = node.plain && type.kind != Type::Kind::duration && parse_integer(node.text).has_value();

@@ -30,6 +30,8 @@ class TreeBuilder final : public YAML::EventHandler {
 public:
     explicit TreeBuilder(std::uint32_t file) : file_{file} {}
     Node take() { return std::move(root_); }
+    /// Where the last scalar of the document begins.
+    const YAML::Mark& last_scalar() const { return last_scalar_; }
 
     void OnDocumentStart(const YAML::Mark& mark) override
     {
@@ -52,6 +54,7 @@ public:
         refuse_tag(mark, tag);
         auto node = node_of(Node::Kind::scalar, mark);
         node.plain = tag == "?";
+        last_scalar_ = mark;
         node.text = value;
         add(std::move(node), mark);
     }
@@ -122,6 +125,7 @@ private:
     std::vector<Node> open_; // lists and mappings that are not complete, outermost first
     std::size_t nodes_ = 0;
     int documents_ = 0;
+    YAML::Mark last_scalar_ = YAML::Mark::null_mark();
 };
 
 /// The library's words for common mistakes, and what to say of them.
@@ -140,6 +144,21 @@ constexpr std::pair<std::string_view, std::string_view> explanations[] = {
     {"unknown token", "a text that begins like this needs quotes"},
     {"bad file", "lists and mappings are nested too deeply"},
 };
+
+/// Whether a quoted text begins at `begin` and never ends. The library takes the end of the file for its end.
+bool never_ends(std::string_view text, int begin)
+{
+    if (begin < 0 || static_cast<std::size_t>(begin) >= text.size()) return false;
+    const char quote = text[static_cast<std::size_t>(begin)];
+    if (quote != '"' && quote != '\'') return false;
+    for (auto at = static_cast<std::size_t>(begin) + 1; at < text.size(); ++at) {
+        if (quote == '"' && text[at] == '\\') ++at;
+        // In single quotes a quote is written twice; whichever of two ends the text, it has an end.
+        else if (text[at] == quote)
+            return false;
+    }
+    return true;
+}
 
 bool indented_by_tab(std::string_view text, int line)
 {
@@ -180,6 +199,9 @@ std::variant<Node, Mistake> parse_yaml(std::string_view text, std::uint32_t file
     } catch (const std::exception& error) {
         return Mistake{{file, 1, 1}, std::string{"not readable: "} + error.what()};
     }
+    const auto& last = builder.last_scalar();
+    if (never_ends(text, last.pos))
+        return Mistake{{file, last.line + 1, last.column + 1}, "not readable: a quoted text that never ends"};
     return builder.take();
 }
 
