@@ -14,7 +14,7 @@ boost::asio::mutable_buffer Buffer::prepare(std::size_t want_bytes)
         std::memmove(data_.get(), data_.get() + begin_, size());
     } else {
         const auto capacity = std::min(limit_, std::max(size() + want, capacity_ * 2));
-        std::unique_ptr<char[]> larger{new char[capacity]};      // not zeroed: it is written before it is read
+        std::unique_ptr<char[]> larger{new char[capacity]}; // not zeroed: it is written before it is read
         if (size() > 0) std::memcpy(larger.get(), data_.get() + begin_, size());
         data_ = std::move(larger);
         capacity_ = capacity;

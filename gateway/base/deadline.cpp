@@ -89,8 +89,10 @@ void DeadlineWheel::turn()
             deadline.expired_(deadline.owner_);
         }
     }
-    if (armed_ > 0) start();
-    else ticking_ = false;
+    if (armed_ > 0)
+        start();
+    else
+        ticking_ = false;
 }
 
 } // namespace gw

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,7 +40,7 @@ private:
     Clock::time_point at_ = Clock::time_point::max();
     std::size_t slot_ = 0;
     Deadline* next_ = nullptr;
-    Deadline** link_ = nullptr;      // who points at us; null: not in the wheel
+    Deadline** link_ = nullptr; // who points at us; null: not in the wheel
 };
 
 /// All deadlines of one thread. One timer of the io_context serves them all, and only while there are any.
@@ -58,7 +58,7 @@ public:
 
 private:
     friend class Deadline;
-    static constexpr std::size_t slot_count = 1024;      // 51 s a turn; what is later is looked at once a turn
+    static constexpr std::size_t slot_count = 1024; // 51 s a turn; what is later is looked at once a turn
 
     void insert(Deadline& deadline);
     void remove(Deadline& deadline);

@@ -95,7 +95,8 @@ Result<Endpoint> Endpoint::parse(std::string_view text)
 
     std::uint16_t port = 0;
     const auto [end, wrong] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
-    if (wrong != std::errc{} || end != port_text.data() + port_text.size()) return malformed("an address and port", text);
+    if (wrong != std::errc{} || end != port_text.data() + port_text.size())
+        return malformed("an address and port", text);
     const auto address = Address::parse(host);
     if (!address || address->is_v6() != bracketed) return malformed("an address and port", text);
     return Endpoint{*address, port};

@@ -15,9 +15,9 @@ namespace gw {
 /// An IPv4 or IPv6 address. IPv4 stays IPv4 here: a v4-mapped one is unmapped where it enters (`from_sockaddr`).
 class Address {
 public:
-    Address() = default;                                     ///< 0.0.0.0
+    Address() = default; ///< 0.0.0.0
     static Address v4(std::array<std::uint8_t, 4> bytes);
-    static Address v6(std::array<std::uint8_t, 16> bytes);   ///< keeps a v4-mapped address as IPv6
+    static Address v6(std::array<std::uint8_t, 16> bytes); ///< keeps a v4-mapped address as IPv6
     /// Text form, no brackets, no zone. Errors: `malformed`, side gateway.
     static Result<Address> parse(std::string_view text);
 
@@ -27,11 +27,11 @@ public:
     const std::uint8_t* data() const { return bytes_.data(); }
     std::size_t size() const { return v6_ ? 16 : 4; }
     bool is_unspecified() const;
-    bool is_loopback() const;          ///< 127.0.0.0/8, ::1
-    bool is_multicast() const;         ///< 224.0.0.0/4, ff00::/8
-    bool is_link_local() const;        ///< 169.254.0.0/16, fe80::/10
-    bool is_v4_mapped() const;         ///< ::ffff:0:0/96
-    Address unmapped() const;          ///< the IPv4 address inside a v4-mapped one; else itself
+    bool is_loopback() const;   ///< 127.0.0.0/8, ::1
+    bool is_multicast() const;  ///< 224.0.0.0/4, ff00::/8
+    bool is_link_local() const; ///< 169.254.0.0/16, fe80::/10
+    bool is_v4_mapped() const;  ///< ::ffff:0:0/96
+    Address unmapped() const;   ///< the IPv4 address inside a v4-mapped one; else itself
     std::string text() const;
 
     friend auto operator<=>(const Address&, const Address&) = default;

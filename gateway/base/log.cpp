@@ -66,9 +66,12 @@ void write(Level level, std::string_view message)
     // A message may hold several lines of ours; each control byte in it is made harmless all the same.
     for (const char c : message) {
         const auto byte = static_cast<std::uint8_t>(c);
-        if (c == '\n') line += "\n    ";
-        else if (byte < 0x20 || byte == 0x7f) line += '?';
-        else line += c;
+        if (c == '\n')
+            line += "\n    ";
+        else if (byte < 0x20 || byte == 0x7f)
+            line += '?';
+        else
+            line += c;
     }
     line += '\n';
     std::string_view rest = line;

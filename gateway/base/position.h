@@ -11,14 +11,14 @@ struct Position {
     int line = 0;
     int column = 0;
 
-    std::string text() const;        ///< "gateway.yaml:12:5", or "default" when not from a file
+    std::string text() const; ///< "gateway.yaml:12:5", or "default" when not from a file
 };
 
 /// One thing wrong with a configuration, said to a person.
 struct Problem {
     Position where;
-    std::string path;                ///< "routes[2].host"
-    std::string what;                ///< what is wrong and what to write instead
+    std::string path; ///< "routes[2].host"
+    std::string what; ///< what is wrong and what to write instead
 };
 using Problems = std::vector<Problem>;
 

@@ -15,10 +15,10 @@ enum class Side { client, upstream, gateway };
 
 /// A failure the network, a file or the kernel can cause. What only a bug can cause is an assert.
 struct Error {
-    Fault fault{};                         ///< what the code decides on
-    Side side{};                           ///< whose doing it was
-    std::string what;                      ///< for the log, never for the client
-    boost::system::error_code cause{};     ///< set when a system call or library said no
+    Fault fault{};                     ///< what the code decides on
+    Side side{};                       ///< whose doing it was
+    std::string what;                  ///< for the log, never for the client
+    boost::system::error_code cause{}; ///< set when a system call or library said no
 };
 
 template <class T = void> using Result = boost::system::result<T, Error>;

@@ -89,6 +89,18 @@ std::string bash_values(const CommandDescription& description)
     return text;
 }
 
+/// Every option whose value is a word of its own.
+std::string options_with_value(const CommandDescription& description)
+{
+    std::string text;
+    visit(description, "", [&](const std::string&, const CommandDescription& command) {
+        for (const auto& option : command.options)
+            for (const auto& name : option.names)
+                if (option.takes_value) text += (text.empty() ? "" : "|") + name;
+    });
+    return text;
+}
+
 std::string bash_words(const CommandDescription& description)
 {
     std::string text;
@@ -105,6 +117,9 @@ std::string bash(const CommandDescription& description)
            "_gatewayctl() {\n"
            "    local word=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" path=\"\" next i\n"
            "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+           "        case \"${COMP_WORDS[i-1]}\" in " +
+           options_with_value(description) +
+           ") continue ;; esac\n"
            "        next=\"${path:+$path }${COMP_WORDS[i]}\"\n"
            "        case \"$next\" in\n"
            "        " +

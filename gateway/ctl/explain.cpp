@@ -103,9 +103,9 @@ std::string more_than_a_name(const route::RouteSettings& settings)
 
 Tried try_by_name(int number, const route::RouteSettings& settings, const route::Request& request, int taken)
 {
+    if (number == taken) return {number, Tried::Fate::taken, alone(settings, request).why};
     auto reason = more_than_a_name(settings);
     const auto trial = alone(relaxed(settings), request);
-    if (number == taken) return {number, Tried::Fate::taken, trial.why};
     if (!trial.taken) return {number, Tried::Fate::no, trial.why};
     if (!reason.empty()) return {number, Tried::Fate::near_miss, std::move(reason)};
     return {number, Tried::Fate::later, "it fits, but an earlier route does, too"};

@@ -108,17 +108,24 @@ std::string pattern_of(const route::RouteSettings& route)
     return (route.method == "_" ? "" : route.method + ' ') + route.host + ' ' + route.path + " -> " + route.to;
 }
 
+std::string_view word_for(Tried::Fate fate)
+{
+    switch (fate) {
+    case Tried::Fate::taken: return "TAKEN";
+    case Tried::Fate::near_miss: return "near miss";
+    case Tried::Fate::no: return "no";
+    case Tried::Fate::later: return "not reached";
+    }
+    return "";
+}
+
 void add_tried(const Tried& tried, const route::RouteSettings& route, Steps& steps)
 {
-    const auto head = "#" + std::to_string(tried.route) + ' ' + route.where.text() + "  " + pattern_of(route);
-    switch (tried.fate) {
-    case Tried::Fate::taken:
-        steps.line(head + "  TAKEN" + (tried.why.empty() ? "" : ": " + tried.why), Colour::green);
-        break;
-    case Tried::Fate::near_miss: steps.line(head + "  near miss: " + tried.why, Colour::yellow); break;
-    case Tried::Fate::no: steps.line(head + "  no: " + tried.why); break;
-    case Tried::Fate::later: steps.line(head + "  not reached: " + tried.why, Colour::faint); break;
-    }
+    constexpr std::array colours{Colour::green, Colour::none, Colour::yellow, Colour::faint}; // as Fate
+    const auto head = '#' + std::to_string(tried.route) + ' ' + pattern_of(route) + " (" + route.where.text() + ')';
+    const auto colour = colours[static_cast<std::size_t>(tried.fate)];
+    steps.line(head, colour);
+    steps.line("  " + std::string(word_for(tried.fate)) + (tried.why.empty() ? "" : ": " + tried.why), colour);
 }
 
 void add_routes(const Explanation& explanation, const Configuration& configuration, bool all, Steps& steps)
@@ -213,7 +220,7 @@ void add_waf(const Explanation& explanation, const Configuration& configuration,
     if (!explanation.waf_policy) return steps.line("waf", "not asked: " + explanation.waf_why);
     steps.begin("waf");
     const auto& policy = configuration.settings.waf.policies[*explanation.waf_policy];
-    const auto from = ' ' + explanation.waf_why;
+    const auto from = ", " + explanation.waf_why;
     if (policy.mode == waf::Mode::off) return steps.line("off" + from);
     steps.line(std::string(name_of(policy.mode)) + from + ": paranoia " + std::to_string(policy.paranoia) +
                ", thresholds " + std::to_string(policy.request_threshold) + " and " +

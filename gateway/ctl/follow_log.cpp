@@ -11,7 +11,9 @@ namespace {
 constexpr std::chrono::milliseconds poll_wait{10'000};
 constexpr std::chrono::milliseconds poll_limit{15'000};
 constexpr std::chrono::milliseconds try_again_after{1'000};
-constexpr int records_a_poll = 1'000;
+/// What a filter leaves nothing of comes back at once; this keeps that from becoming a busy loop.
+constexpr std::chrono::milliseconds pause_when_empty{100};
+constexpr int records_a_poll = 10'000;
 
 /// The filters, evaluated by the daemon.
 Query filtered(const Invocation& invocation)
@@ -28,9 +30,22 @@ bool print(const Json& answer, const Invocation& invocation, Output& output)
     const auto look = output.look(true);
     for (const auto& record : list_at(answer, "records"))
         text += invocation.json ? json_text(record, false) + '\n' : record_line(record, look);
-    if (const auto dropped = count_at(answer, "dropped"))
-        output.message(counted(dropped, "record was", "records were") + " overwritten before they could be read");
     return output.data(text);
+}
+
+bool is_filtered(const Invocation& invocation)
+{
+    return !(invocation.kind.empty() && invocation.status.empty() && invocation.client.empty() &&
+             invocation.host.empty() && invocation.route.empty() && invocation.verdict.empty());
+}
+
+/// Sequence numbers have no gaps, so what an unfiltered answer lacks was overwritten before it was asked for.
+void say_what_was_missed(const Json& answer, std::uint64_t after, const Output& output)
+{
+    const auto next = count_at(answer, "next");
+    const auto shown = list_at(answer, "records").size();
+    if (after == 0 || next < after || next - after <= shown) return;
+    output.message(counted(next - after - shown, "record was", "records were") + " missed: they came too fast");
 }
 
 /// One after the other until interrupted. The daemon may go away and come back: then from its first record on.
@@ -46,8 +61,12 @@ Exit follow(const Invocation& invocation, Client& client, const Interrupts& inte
         if (interrupts.came()) break;
         if (answer) {
             if (std::exchange(lost, false)) output.message("gatewayd is back");
-            after = count_at(*answer, "next");
+            if (!is_filtered(invocation)) say_what_was_missed(*answer, after, output);
             if (!print(*answer, invocation, output)) return Exit::ok;
+            // A smaller number: another process counts anew.
+            const auto next = count_at(*answer, "next");
+            after = next < after ? 0 : next;
+            if (list_at(*answer, "records").empty()) interrupts.sleep(pause_when_empty);
             continue;
         }
         const auto fault = answer.error().fault;

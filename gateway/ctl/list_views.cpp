@@ -26,6 +26,12 @@ std::string or_dash(const Json& object, std::string_view key)
     return text.empty() ? "-" : text;
 }
 
+std::string route_of(const Json& object)
+{
+    const auto route = or_dash(object, "route");
+    return route == "-1" ? "-" : route;
+}
+
 std::string last_hit(const Json& route, std::uint64_t now)
 {
     const auto at = count_at(route, "last_hit");
@@ -69,7 +75,7 @@ std::string waf_part(const Json& record, const Look& look)
 std::string way(const Json& record)
 {
     std::string text;
-    if (has(record, "route") && text_at(record, "route") != "-1") text += "  route " + plain(text_at(record, "route"));
+    if (const auto route = route_of(record); route != "-") text += "  route " + route;
     const auto upstream = plain(text_at(record, "upstream"));
     return upstream.empty() ? text : text + " -> " + upstream;
 }
@@ -123,7 +129,7 @@ std::string connections_view(const Json& connections, bool top, const Look& look
                    {or_dash(*connection, "listener")},
                    {or_dash(*connection, "protocol")},
                    {meant(*connection)},
-                   {or_dash(*connection, "route")},
+                   {route_of(*connection)},
                    {or_dash(*connection, "upstream")},
                    {grouped(count_at(*connection, "requests"))},
                    {bytes_text(count_at(*connection, "from_client_bytes"))},

@@ -68,11 +68,10 @@ Exit rejected(const Answer& answer, const Invocation& invocation, Output& output
     const auto json = parse_json(answer.body);
     if (!json) return fail(refusal_of(answer), output);
     if (invocation.json) print(*json, output);
-    std::string text = "not reloaded, the configuration before stays in force: " + text_at(*json, "error");
-    for (const auto& problem : list_at(*json, "problems")) {
-        const auto said = text_at(problem, "text");
-        text += '\n' + (said.empty() ? text_at(problem, "where") + ": " + text_at(problem, "what") : said);
-    }
+    std::string text = "not reloaded, the configuration before stays in force:";
+    const auto& problems = list_at(*json, "problems");
+    for (const auto& problem : problems) text += '\n' + text_at(problem, "text");
+    if (problems.empty()) text += '\n' + text_at(*json, "error");
     output.message(text);
     return Exit::wrong;
 }
@@ -128,11 +127,14 @@ Exit show_rules_in_force(const Invocation& invocation, Output& output)
         print(*rules, output);
     else
         output.data(harmless(text_at(*rules, "nft") + '\n' + text_at(*rules, "ip")));
+    if (!flag_at(*rules, "installed")) {
+        output.message("there are no rules: no listener intercepts");
+        return Exit::ok;
+    }
     const auto missing = text_at(*rules, "missing");
-    if (!missing.empty())
-        output.message("missing in the kernel: " + missing + "; `gatewayctl reload` installs it again");
-    if (!flag_at(*rules, "installed")) output.message("these rules are not installed");
-    return missing.empty() && flag_at(*rules, "installed") ? Exit::ok : Exit::wrong;
+    if (missing.empty()) return Exit::ok;
+    output.message("missing in the kernel: " + missing + "\n`gatewayctl reload` installs it again");
+    return Exit::wrong;
 }
 
 Exit show_metrics(const Invocation& invocation, Output& output)

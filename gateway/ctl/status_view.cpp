@@ -34,8 +34,15 @@ std::string problems(const Json& status, const Look& look)
 {
     std::string text;
     for (const auto& problem : list_at(status, "problems"))
-        if (problem.is_string()) text += paint(look, Colour::red, "! " + plain(problem.get<std::string>())) + '\n';
+        if (problem.is_string()) text += paint(look, Colour::red, "! " + first_line(problem.get<std::string>())) + '\n';
     return text;
+}
+
+/// The daemon's clock says how long ago that was, so it need not agree with ours.
+std::string ago(const Json& status, std::uint64_t at)
+{
+    const auto now = count_at(status, "started") + count_at(status, "uptime_seconds");
+    return at >= now ? "just now" : span_text(now - at) + " ago";
 }
 
 std::string configuration(const Json& status)
@@ -43,18 +50,18 @@ std::string configuration(const Json& status)
     auto text = plain(text_at(status, "config_file"));
     const auto& reload = object_at(status, "last_reload");
     if (!has(reload, "at")) return text;
-    text += ", last reload " + plain(text_at(reload, "at"));
-    if (!flag_at(reload, "ok")) text += " FAILED, the one before holds: " + plain(text_at(reload, "error"));
+    text += ", last reload " + ago(status, count_at(reload, "at"));
+    if (!flag_at(reload, "ok")) text += " REFUSED, the one before is in force: " + first_line(text_at(reload, "error"));
     return text;
 }
 
 std::string rules(const Json& status)
 {
     const auto& rules = object_at(status, "rules");
+    if (!flag_at(rules, "installed")) return "none, no listener intercepts";
     const auto about = " (" + plain(text_at(rules, "backend")) + ", table " + plain(text_at(rules, "table")) + ')';
     const auto missing = text_at(rules, "missing");
-    if (!missing.empty()) return "MISSING" + about + ": " + plain(missing);
-    return (flag_at(rules, "installed") ? "installed" : "not installed") + about;
+    return missing.empty() ? "installed" + about : "MISSING" + about + ": " + first_line(missing);
 }
 
 std::string waf(const Json& status)
@@ -95,8 +102,11 @@ std::string latency(const Json& status)
 {
     const auto& latency = object_at(status, "latency");
     if (!has(latency, "p50_ms")) return "nothing measured yet";
-    return "p50 " + number_text(number_at(latency, "p50_ms")) + " ms, p99 " +
-           number_text(number_at(latency, "p99_ms")) + " ms";
+    auto text = "p50 " + number_text(number_at(latency, "p50_ms")) + " ms, p99 ";
+    text += number_text(number_at(latency, "p99_ms")) + " ms";
+    if (!has(latency, "added_p99_ms")) return text;
+    text += "; of that the gateway's own: p50 " + number_text(number_at(latency, "added_p50_ms")) + " ms, p99 ";
+    return text + number_text(number_at(latency, "added_p99_ms")) + " ms";
 }
 
 std::string faults(const Json& faults)

@@ -39,6 +39,13 @@ std::string plain(std::string_view text)
     return into;
 }
 
+std::string first_line(std::string_view text)
+{
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos || end + 1 == text.size()) return harmless(text.substr(0, end));
+    return harmless(text.substr(0, end)) + " ...";
+}
+
 std::string harmless(std::string_view text)
 {
     std::string into;
@@ -72,8 +79,8 @@ std::string short_count(std::uint64_t count)
 {
     if (count < 10'000) return std::to_string(count);
     const auto number = static_cast<double>(count);
-    if (number < 999'950) return with_one_digit(number / 1e3, "k");
-    if (number < 999'950'000) return with_one_digit(number / 1e6, "M");
+    if (number < 999'500) return with_one_digit(number / 1e3, "k");
+    if (number < 999'500'000) return with_one_digit(number / 1e6, "M");
     return with_one_digit(number / 1e9, "G");
 }
 
@@ -83,7 +90,7 @@ std::string bytes_text(std::uint64_t bytes)
     if (bytes < 1024) return std::to_string(bytes) + " B";
     auto number = static_cast<double>(bytes) / 1024;
     std::size_t unit = 0;
-    while (number >= 1023.95 && unit + 1 < units.size()) number /= 1024, ++unit;
+    while (number >= 1023.5 && unit + 1 < units.size()) number /= 1024, ++unit;
     return with_one_digit(number, units[unit]);
 }
 

@@ -22,6 +22,8 @@ std::string plain(std::string_view text);
 /// Several lines of an operator's own text: what would move the cursor or change the terminal becomes '?', else as it
 /// is.
 std::string harmless(std::string_view text);
+/// The first line of such a text, and " ..." when there are more.
+std::string first_line(std::string_view text);
 
 std::string grouped(std::uint64_t count);                ///< 1,234,567
 std::string short_count(std::uint64_t count);            ///< 987, 12.3k, 4.5M

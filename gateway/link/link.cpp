@@ -10,11 +10,11 @@ namespace gw::link {
 
 namespace {
 
-// On the wire: Head (24 bytes, host byte order: both ends are this machine), with up to 200 descriptors; one byte for each
-// further 200 descriptors; then the text. A receive never asks for more than one such part, so that the kernel hands over
-// the descriptors where they were sent.
+// On the wire: Head (24 bytes, host byte order: both ends are this machine), with up to 200 descriptors; one byte for
+// each further 200 descriptors; then the text. A receive never asks for more than one such part, so that the kernel
+// hands over the descriptors where they were sent.
 struct Head {
-    std::uint32_t magic = 0x67773031;            // "gw01"
+    std::uint32_t magic = 0x67773031; // "gw01"
     std::uint32_t kind = 0;
     std::uint64_t number = 0;
     std::uint32_t text_bytes = 0;
@@ -22,7 +22,7 @@ struct Head {
 };
 static_assert(sizeof(Head) == 24);
 
-constexpr std::size_t descriptors_per_part = 200;        // the kernel takes 253
+constexpr std::size_t descriptors_per_part = 200; // the kernel takes 253
 constexpr std::size_t max_descriptors = 64 * 1024;
 
 Error closed(const char* what) { return Error{Fault::closed, Side::gateway, what, {}}; }
@@ -166,7 +166,8 @@ Task<Result<Message>> Link::receive()
         char filler{};
         got = co_await receive_part(&filler, 1, &message.descriptors);
         if (!got) co_return got.error();
-        if (message.descriptors.size() == before) co_return Error{Fault::malformed, Side::gateway, "link descriptors", {}};
+        if (message.descriptors.size() == before)
+            co_return Error{Fault::malformed, Side::gateway, "link descriptors", {}};
     }
     message.kind = static_cast<Kind>(head.kind);
     message.number = head.number;

@@ -17,13 +17,13 @@ namespace gw::link {
 /// What keeper and data process say to each other. Everything crosses as text and descriptors, so that neither depends
 /// on the other's memory, and one may be of a newer version.
 enum class Kind : std::uint32_t {
-    prepare,         ///< keeper: build this configuration; text: Order
-    commit,          ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
-    abandon,         ///< keeper: forget what was prepared
-    ask,             ///< keeper: a question of the control socket; text: request target
-    drain,           ///< keeper: accept nothing more, end when the last connection has ended
-    done,            ///< data: yes; text: the answer
-    failed,          ///< data: no; text: why
+    prepare, ///< keeper: build this configuration; text: Order
+    commit,  ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
+    abandon, ///< keeper: forget what was prepared
+    ask,     ///< keeper: a question of the control socket; text: request target
+    drain,   ///< keeper: accept nothing more, end when the last connection has ended
+    done,    ///< data: yes; text: the answer
+    failed,  ///< data: no; text: why
 };
 
 /// Largest text of a message. A configuration of 10,000 routes has about 2 MB.
@@ -31,7 +31,7 @@ inline constexpr std::size_t max_text_bytes = 64 * 1024 * 1024;
 
 struct Message {
     Kind kind = Kind::done;
-    std::uint64_t number = 0;                    ///< an answer carries that of its question
+    std::uint64_t number = 0; ///< an answer carries that of its question
     std::string text;
     std::vector<Descriptor> descriptors;
 };
@@ -56,7 +56,7 @@ private:
     Task<Result<>> receive_part(char* data, std::size_t size, std::vector<Descriptor>* descriptors);
 
     Socket socket_;
-    asio::steady_timer sending_;                 // a sender in line waits for its cancellation
+    asio::steady_timer sending_; // a sender in line waits for its cancellation
     bool busy_ = false;
 };
 

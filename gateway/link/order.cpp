@@ -43,8 +43,11 @@ std::string encode(const Order& order)
 {
     auto sources = Json::array();
     for (const auto& source : order.sources) sources.push_back({{"name", source.name}, {"text", source.text}});
-    const Json json{{"generation", order.generation}, {"workers", order.workers},          {"sources", sources},
-                    {"sockets", to_json(order.sockets)}, {"added", to_json(order.added)}};
+    const Json json{{"generation", order.generation},
+                    {"workers", order.workers},
+                    {"sources", sources},
+                    {"sockets", to_json(order.sockets)},
+                    {"added", to_json(order.added)}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -16,7 +16,7 @@ struct SocketName {
     Endpoint bound;
     std::size_t worker = 0;
 
-    std::string key() const { return listener + " " + bound.text(); }        ///< the same for all workers
+    std::string key() const { return listener + " " + bound.text(); } ///< the same for all workers
     friend bool operator==(const SocketName&, const SocketName&) = default;
 };
 
@@ -29,9 +29,9 @@ struct ConfigSource {
 struct Order {
     std::uint64_t generation = 0;
     std::size_t workers = 1;
-    std::vector<ConfigSource> sources;           ///< prepare: the configuration as text
-    std::vector<SocketName> sockets;             ///< prepare and commit: all that are to be accepted from
-    std::vector<SocketName> added;               ///< commit: those that come with this message, in its order
+    std::vector<ConfigSource> sources; ///< prepare: the configuration as text
+    std::vector<SocketName> sockets;   ///< prepare and commit: all that are to be accepted from
+    std::vector<SocketName> added;     ///< commit: those that come with this message, in its order
 };
 
 std::string encode(const Order& order);

@@ -9,11 +9,11 @@ namespace gw::proxy {
 
 struct Settings {
     http::Limits limits;
-    std::chrono::milliseconds head_limit{10'000};            ///< first byte of a request to its last header
-    std::chrono::milliseconds keep_alive_limit{60'000};      ///< between requests
-    std::chrono::milliseconds body_idle_limit{30'000};       ///< no byte of a body in either direction
-    std::chrono::milliseconds upgraded_idle_limit{600'000};  ///< WebSocket and the like
-    std::size_t drain_bytes = 64 * 1024;                     ///< of a body nobody wants, before the connection is closed
+    std::chrono::milliseconds head_limit{10'000};           ///< first byte of a request to its last header
+    std::chrono::milliseconds keep_alive_limit{60'000};     ///< between requests
+    std::chrono::milliseconds body_idle_limit{30'000};      ///< no byte of a body in either direction
+    std::chrono::milliseconds upgraded_idle_limit{600'000}; ///< WebSocket and the like
+    std::size_t drain_bytes = 64 * 1024;                    ///< of a body nobody wants, before the connection is closed
     std::size_t requests_per_connection = 100'000;
 };
 

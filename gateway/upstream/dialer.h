@@ -13,11 +13,11 @@ namespace gw::upstream {
 
 /// Where a connection goes and as whom: everything that the upstream can tell apart.
 struct Target {
-    std::string host;                        ///< a name; empty: `endpoint` says it all
-    Endpoint endpoint;                       ///< the address (when `host` is empty) and always the port
+    std::string host;  ///< a name; empty: `endpoint` says it all
+    Endpoint endpoint; ///< the address (when `host` is empty) and always the port
     bool tls = false;
     NamedBy named_by = NamedBy::client;
-    std::optional<Address> source;           ///< the client's address, to be used as our own; none: the gateway's
+    std::optional<Address> source; ///< the client's address, to be used as our own; none: the gateway's
 
     friend bool operator==(const Target&, const Target&) = default;
 };
@@ -27,25 +27,25 @@ struct Connection {
     explicit Connection(DeadlineWheel& wheel) : idle_deadline(wheel, &Connection::on_idle_expired, this) {}
 
     Target target;
-    Endpoint remote;                         ///< the very address connected to
-    bool source_kept = false;                ///< the upstream sees the client's address
+    Endpoint remote;          ///< the very address connected to
+    bool source_kept = false; ///< the upstream sees the client's address
     std::unique_ptr<Stream> stream;
-    Buffer received;                         ///< read, not yet used
-    std::uint64_t exchanges = 0;             ///< requests it has carried
+    Buffer received;             ///< read, not yet used
+    std::uint64_t exchanges = 0; ///< requests it has carried
 
 private:
     friend class IdlePool;
     static void on_idle_expired(void* self) noexcept;
     Deadline idle_deadline;
-    class IdlePool* pool = nullptr;          // set while it waits there
+    class IdlePool* pool = nullptr; // set while it waits there
     std::size_t hash = 0;
     Connection* older = nullptr;
     Connection* newer = nullptr;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
 
-/// False when the upstream has closed it, or sent something nobody asked for. One system call on a plain socket; over TLS
-/// always true: there a close shows at the next use.
+/// False when the upstream has closed it, or sent something nobody asked for. One system call on a plain socket; over
+/// TLS always true: there a close shows at the next use.
 bool is_quiet(const Connection& connection);
 
 /// A way to reach upstreams.

@@ -24,8 +24,8 @@ bool set(int socket, int level, int option, int value)
 /// only as many connections as there are free ports, whatever their destinations.
 bool bind_as(int socket, const Address& source)
 {
-    const bool transparent = source.is_v6() ? set(socket, SOL_IPV6, IPV6_TRANSPARENT, 1)
-                                            : set(socket, SOL_IP, IP_TRANSPARENT, 1);
+    const bool transparent =
+        source.is_v6() ? set(socket, SOL_IPV6, IPV6_TRANSPARENT, 1) : set(socket, SOL_IP, IP_TRANSPARENT, 1);
     if (!transparent) return false;
     set(socket, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
     sockaddr_storage name{};
@@ -52,8 +52,7 @@ DirectDialer::DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Set
                            std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
     : io_(io), wheel_(wheel), settings_(settings), guard_(std::move(guard)), tls_(std::move(tls)),
       resolver_(io, settings), idle_(settings)
-{
-}
+{}
 
 void DirectDialer::renew(std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
 {

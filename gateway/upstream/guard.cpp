@@ -6,8 +6,7 @@ namespace gw::upstream {
 
 Guard::Guard(std::shared_ptr<const netfilter::LocalAddresses> local, std::vector<Endpoint> own_sockets)
     : local_(std::move(local)), own_(std::move(own_sockets))
-{
-}
+{}
 
 bool Guard::is_local(const Address& address) const
 {
@@ -25,8 +24,8 @@ Result<> Guard::check(const Endpoint& destination, NamedBy named_by) const
     if (named_by == NamedBy::client)
         return Error{Fault::denied, Side::client, destination.text() + " is an address of the gateway itself"};
     const bool own = std::any_of(own_.begin(), own_.end(), [&](const Endpoint& socket) {
-        return socket.port == destination.port && (socket.address.is_unspecified() || socket.address == address ||
-                                                   address.is_unspecified());
+        return socket.port == destination.port &&
+               (socket.address.is_unspecified() || socket.address == address || address.is_unspecified());
     });
     if (own)
         return Error{Fault::denied, Side::gateway,

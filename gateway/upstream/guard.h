@@ -10,8 +10,8 @@ namespace gw::upstream {
 
 /// Who named a destination decides how far it may reach.
 enum class NamedBy {
-    client,          ///< original destination, PROXY header: no address of this host at all
-    configuration,   ///< a route's URL: this host too, but never one of our own listening sockets
+    client,        ///< original destination, PROXY header: no address of this host at all
+    configuration, ///< a route's URL: this host too, but never one of our own listening sockets
 };
 
 /// The one place where the final address of every dial is checked, right before connect.

@@ -18,7 +18,7 @@ std::size_t hash_of(const Target& target)
 void Connection::on_idle_expired(void* self) noexcept
 {
     auto& connection = *static_cast<Connection*>(self);
-    if (connection.pool != nullptr) connection.pool->unlink(connection);         // dropped, so closed
+    if (connection.pool != nullptr) connection.pool->unlink(connection); // dropped, so closed
 }
 
 IdlePool::~IdlePool() { clear(); }
@@ -65,9 +65,9 @@ void IdlePool::put(ConnectionPtr connection)
 {
     const auto hash = hash_of(connection->target);
     auto& list = idle_[hash];
-    const auto same = std::count_if(list.begin(), list.end(),
-                                    [&](const auto& p) { return p->target == connection->target; });
-    if (static_cast<std::size_t>(same) >= settings_.idle_per_upstream) return;       // dropped, so closed
+    const auto same =
+        std::count_if(list.begin(), list.end(), [&](const auto& p) { return p->target == connection->target; });
+    if (static_cast<std::size_t>(same) >= settings_.idle_per_upstream) return; // dropped, so closed
     connection->received.release_if_empty();
     connection->hash = hash;
     connection->pool = this;

@@ -29,7 +29,7 @@ private:
     ConnectionPtr unlink(Connection& connection);
 
     Settings settings_;
-    std::unordered_map<std::size_t, std::vector<ConnectionPtr>> idle_;       // by hash of the target, newest last
+    std::unordered_map<std::size_t, std::vector<ConnectionPtr>> idle_; // by hash of the target, newest last
     Connection* oldest_ = nullptr;
     Connection* newest_ = nullptr;
     std::size_t size_ = 0;

@@ -7,12 +7,12 @@
 namespace gw::upstream {
 
 struct Settings {
-    std::chrono::milliseconds connect_limit{5'000};      ///< name resolution, TCP and TLS together
-    std::chrono::milliseconds idle_limit{60'000};        ///< an unused kept connection is closed after that
-    std::size_t idle_per_upstream = 32;                  ///< kept a key and worker
-    std::size_t idle_total = 1'024;                      ///< kept a worker; the oldest goes first
-    std::chrono::milliseconds name_ttl{30'000};          ///< a resolved name is asked again after that
-    std::uint32_t own_mark = 0x02000000;                 ///< as in netfilter's settings
+    std::chrono::milliseconds connect_limit{5'000}; ///< name resolution, TCP and TLS together
+    std::chrono::milliseconds idle_limit{60'000};   ///< an unused kept connection is closed after that
+    std::size_t idle_per_upstream = 32;             ///< kept a key and worker
+    std::size_t idle_total = 1'024;                 ///< kept a worker; the oldest goes first
+    std::chrono::milliseconds name_ttl{30'000};     ///< a resolved name is asked again after that
+    std::uint32_t own_mark = 0x02000000;            ///< as in netfilter's settings
 };
 
 } // namespace gw::upstream

@@ -53,7 +53,8 @@ TEST(Url, IsRefusedWhenItIsNone)
     is_wrong("http://a.example:65536/");
     is_wrong("http://a.example/with space");
     is_wrong("http://a.example/\x1b");
-    is_wrong("http://b\xc3\xbc" "cher.example/");
+    is_wrong("http://b\xc3\xbc"
+             "cher.example/");
     is_wrong("tcp://192.0.2.7");
 }
 

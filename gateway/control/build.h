@@ -1,0 +1,34 @@
+#pragma once
+
+#include "gateway/config/config.h"
+#include "gateway/session/generation.h"
+#include "netfilter/local_addresses.h"
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace gw::control {
+
+/// What a generation is built from, beside its settings.
+struct Surroundings {
+    std::uint64_t number = 0;
+    session::GenerationPtr previous; ///< parts whose settings did not change are taken over; may be null
+    std::shared_ptr<const netfilter::LocalAddresses> local;
+    std::vector<Endpoint> own_sockets; ///< what the gateway itself listens on
+    std::string inspector_program;
+};
+
+/// Settings whose texts only other rooms understand (routes, header edits), checked without building anything that
+/// runs.
+Problems check(const config::Settings& settings);
+
+/// Everything a configuration needs, ready to serve: routes, certificates, inspectors with their rules compiled. May
+/// take a second or two; touches nothing of the generation in force. Errors: every problem found.
+std::variant<session::GenerationPtr, Problems> build(const config::Settings& settings, const Surroundings& around);
+
+/// gateway-inspector: beside this program, or where the package puts it. Errors: `system` when there is none.
+Result<std::string> find_inspector_program();
+
+} // namespace gw::control

@@ -1,0 +1,394 @@
+#include "gateway/control/data_process.h"
+
+#include "gateway/base/log.h"
+#include "gateway/control/answers.h"
+#include "gateway/control/build.h"
+#include "gateway/link/link.h"
+#include "gateway/link/order.h"
+#include "gateway/session/worker.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <csignal>
+#include <random>
+#include <sys/prctl.h>
+
+namespace gw::control {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto worker_answer_limit = 1s;
+constexpr auto rate_interval = 2s;
+constexpr auto longest_log_wait = 30s;
+constexpr std::size_t most_connections_listed = 2'000;
+
+/// A few letters that differ from start to start, so that ids of different runs do not meet in one log.
+std::string id_prefix_of_this_run()
+{
+    std::random_device random;
+    constexpr std::string_view letters = "abcdefghijkmnpqrstuvwxyz23456789";
+    std::string prefix;
+    for (int i = 0; i < 5; ++i) prefix += letters[random() % letters.size()];
+    return prefix;
+}
+
+/// Collects one answer of each worker, and stops waiting for those that are stuck.
+template <class Answer> struct Gathering {
+    explicit Gathering(asio::io_context& io) : waiting(io, worker_answer_limit) {}
+    std::vector<Answer> answers;
+    std::size_t missing = 0;
+    asio::steady_timer waiting;
+};
+
+// A bug ends the process: the keeper starts the next one, and says so in the log.
+constexpr auto end_on_bug = [](std::exception_ptr bug) {
+    if (bug) std::rethrow_exception(bug);
+};
+
+class DataProcess {
+public:
+    explicit DataProcess(Descriptor link) : link_(io_, std::move(link)) {}
+
+    int run()
+    {
+        watch_addresses();
+        asio::co_spawn(io_, follow_link(), end_on_bug);
+        asio::co_spawn(io_, measure_rate(), end_on_bug);
+        io_.run();
+        workers_.clear(); // stops and joins them; their last lines go to the log
+        return 0;
+    }
+
+private:
+    // --- own addresses
+
+    void watch_addresses()
+    {
+        auto opened = netfilter::LocalAddresses::open();
+        if (!opened) {
+            log::error("own addresses cannot be followed: " + describe(opened.error()));
+            return;
+        }
+        local_ = std::move(*opened);
+        changes_.emplace(io_, ::dup(local_->changes()));
+        asio::co_spawn(io_, follow_addresses(), end_on_bug);
+    }
+
+    Task<void> follow_addresses()
+    {
+        for (;;) {
+            auto outcome = co_await changes_->async_wait(asio::posix::descriptor_base::wait_read, as_outcome);
+            auto& [failed] = outcome;
+            if (failed) co_return;
+            const auto refreshed = local_->refresh();
+            if (!refreshed) log::warning("own addresses: " + describe(refreshed.error()));
+        }
+    }
+
+    // --- the keeper's orders
+
+    Task<void> follow_link()
+    {
+        for (;;) {
+            auto message = co_await link_.receive();
+            if (!message) break; // the keeper has gone, and the rules with it
+            if (message->kind == link::Kind::drain) {
+                asio::co_spawn(io_, drain(), end_on_bug);
+                continue;
+            }
+            asio::co_spawn(io_, answer(std::move(*message)), end_on_bug);
+        }
+        io_.stop();
+    }
+
+    Task<void> answer(link::Message message)
+    {
+        link::Message reply;
+        reply.number = message.number;
+        auto result = co_await work_on(std::move(message));
+        reply.kind = result ? link::Kind::done : link::Kind::failed;
+        reply.text = result ? std::move(*result) : result.error().what;
+        const auto sent = co_await link_.send(std::move(reply));
+        (void)sent;
+    }
+
+    Task<Result<std::string>> work_on(link::Message message)
+    {
+        switch (message.kind) {
+        case link::Kind::prepare: co_return co_await prepare(std::move(message.text));
+        case link::Kind::commit: co_return co_await commit(std::move(message));
+        case link::Kind::abandon: prepared_.reset(); co_return std::string{};
+        case link::Kind::ask: co_return co_await ask(std::move(message.text));
+        default: co_return Error{Fault::malformed, Side::gateway, "unexpected message", {}};
+        }
+    }
+
+    Task<Result<std::string>> prepare(std::string text)
+    {
+        const auto order = link::decode_order(text);
+        if (!order) co_return order.error();
+        config::Sources sources;
+        for (const auto& source : order->sources) sources.push_back({source.name, source.text});
+        auto parsed = config::parse(sources);
+        if (const auto* problems = std::get_if<Problems>(&parsed)) co_return said(*problems, sources);
+        auto settings = std::make_shared<config::Settings>(std::move(std::get<config::Settings>(parsed)));
+
+        Surroundings around{order->generation, generation_, local_, {}, {}};
+        for (const auto& socket : order->sockets) around.own_sockets.push_back(socket.bound);
+        if (settings->control.metrics) around.own_sockets.push_back(*settings->control.metrics);
+        auto program = find_inspector_program();
+        if (program) around.inspector_program = std::move(*program);
+
+        // Rules take about a second to compile; questions are answered meanwhile.
+        using Built = std::variant<session::GenerationPtr, Problems>;
+        auto building = [](std::shared_ptr<config::Settings> from, Surroundings with) -> Task<Built> {
+            co_return build(*from, with);
+        }(settings, std::move(around));
+        auto outcome = co_await asio::co_spawn(builder_.get_executor(), std::move(building), as_outcome);
+        auto& [bug, built] = outcome;
+        if (bug) std::rethrow_exception(bug);
+        if (const auto* problems = std::get_if<Problems>(&built)) co_return said(*problems, sources);
+        prepared_ = std::move(std::get<session::GenerationPtr>(built));
+        log::set_level(settings->control.level);
+        co_return std::string{};
+    }
+
+    static Error said(const Problems& problems, const config::Sources& sources)
+    {
+        std::string text;
+        for (const auto& problem : problems) {
+            if (!text.empty()) text += '\n';
+            text += config::describe(problem, sources);
+        }
+        return Error{Fault::malformed, Side::gateway, std::move(text), {}};
+    }
+
+    Task<Result<std::string>> commit(link::Message message)
+    {
+        const auto order = link::decode_order(message.text);
+        if (!order) co_return order.error();
+        if (prepared_ == nullptr || prepared_->number != order->generation)
+            co_return Error{Fault::malformed, Side::gateway, "commit of what was not prepared", {}};
+        if (order->added.size() != message.descriptors.size())
+            co_return Error{Fault::malformed, Side::gateway, "sockets and descriptors differ in number", {}};
+        const auto logging = log_.send_to(prepared_->session.access);
+        if (!logging) co_return Error{Fault::system, Side::gateway, describe(logging.error()), {}};
+
+        start_workers(order->workers);
+        generation_ = std::exchange(prepared_, nullptr);
+        gate_.set_limit(generation_->session.connections);
+        std::vector<std::string> keep;
+        for (const auto& socket : order->sockets) keep.push_back(socket.key());
+        std::vector<std::vector<intake::ListeningSocket>> added(workers_.size());
+        for (std::size_t i = 0; i < order->added.size(); ++i) {
+            const auto& name = order->added[i];
+            added[name.worker % workers_.size()].push_back(
+                {name.listener, name.bound, name.worker, std::move(message.descriptors[i])});
+        }
+        auto gathering = std::make_shared<Gathering<bool>>(io_);
+        gathering->missing = workers_.size();
+        for (std::size_t i = 0; i < workers_.size(); ++i)
+            workers_[i]->adopt(generation_, std::move(added[i]), keep, [this, gathering] { arrived(gathering, true); });
+        co_await all_arrived(gathering);
+        if (gathering->missing > 0) log::warning("not every worker has taken over the new configuration yet");
+        co_return std::string{};
+    }
+
+    void start_workers(std::size_t count)
+    {
+        if (!workers_.empty()) return;
+        const auto run = id_prefix_of_this_run();
+        for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i)
+            workers_.push_back(std::make_unique<session::Worker>(i, gate_, log_, run + std::to_string(i) + "."));
+    }
+
+    Task<void> drain()
+    {
+        for (auto& worker : workers_) worker->drain();
+        asio::steady_timer pause{io_};
+        while (gate_.inside() > 0) {
+            pause.expires_after(20ms);
+            auto outcome = co_await pause.async_wait(as_outcome);
+            (void)outcome;
+        }
+        io_.stop();
+    }
+
+    // --- asking the workers
+
+    template <class Answer> void arrived(const std::shared_ptr<Gathering<Answer>>& gathering, Answer answer)
+    {
+        asio::post(io_, [gathering, answer = std::move(answer)]() mutable {
+            gathering->answers.push_back(std::move(answer));
+            if (--gathering->missing == 0) gathering->waiting.cancel();
+        });
+    }
+
+    template <class Answer> Task<void> all_arrived(std::shared_ptr<Gathering<Answer>> gathering)
+    {
+        if (gathering->missing == 0) co_return;
+        auto outcome = co_await gathering->waiting.async_wait(as_outcome);
+        (void)outcome;
+    }
+
+    Task<session::Counters> count(std::size_t& silent)
+    {
+        auto gathering = std::make_shared<Gathering<session::Counters>>(io_);
+        gathering->missing = workers_.size();
+        for (auto& worker : workers_)
+            worker->count([this, gathering](session::Counters counters) { arrived(gathering, std::move(counters)); });
+        co_await all_arrived(gathering);
+        silent = gathering->missing;
+        session::Counters sum;
+        for (const auto& counters : gathering->answers) sum.add(counters);
+        co_return sum;
+    }
+
+    Task<void> measure_rate()
+    {
+        asio::steady_timer pause{io_};
+        std::uint64_t before = 0;
+        auto before_at = std::chrono::steady_clock::now();
+        for (;;) {
+            pause.expires_after(rate_interval);
+            auto outcome = co_await pause.async_wait(as_outcome);
+            (void)outcome;
+            std::size_t silent = 0;
+            const auto counters = co_await count(silent);
+            const auto now = std::chrono::steady_clock::now();
+            const auto seconds = std::chrono::duration<double>(now - before_at).count();
+            requests_per_second_ =
+                static_cast<double>(counters.requests - std::min(before, counters.requests)) / seconds;
+            before = counters.requests;
+            before_at = now;
+        }
+    }
+
+    Task<Snapshot> snapshot()
+    {
+        Snapshot now;
+        now.generation = generation_;
+        now.workers = workers_.size();
+        now.counters = co_await count(now.workers_silent);
+        now.requests_per_second = requests_per_second_;
+        now.log_dropped = log_.recent(UINT64_MAX, 0).dropped;
+        if (generation_->inspectors != nullptr) {
+            now.waf = generation_->inspectors->status();
+            now.waf_running = true;
+        }
+        co_return now;
+    }
+
+    // --- questions of the control socket
+
+    Task<Result<std::string>> ask(std::string target)
+    {
+        const std::string_view text = target;
+        const auto path = text.substr(0, text.find('?'));
+        const auto query = path.size() < text.size() ? text.substr(path.size() + 1) : std::string_view{};
+        link::Answer answer;
+        if (generation_ == nullptr) {
+            answer.status = 503;
+            answer.body = R"({"error":"the data process has no configuration yet"})";
+        } else if (path == "/v1/status") {
+            const auto now = co_await snapshot();
+            answer.body = status_json(now);
+        } else if (path == "/v1/routes") {
+            const auto now = co_await snapshot();
+            answer.body = routes_json(now);
+        } else if (path == "/v1/metrics") {
+            const auto now = co_await snapshot();
+            answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+            answer.body = metrics_text(now);
+        } else if (path == "/v1/connections") {
+            answer.body = co_await connections();
+        } else if (path == "/v1/log") {
+            answer = co_await log(query);
+        } else {
+            answer.status = 404;
+            answer.body = R"({"error":"no such resource"})";
+        }
+        co_return link::encode(answer);
+    }
+
+    Task<std::string> connections()
+    {
+        auto gathering = std::make_shared<Gathering<std::string>>(io_);
+        gathering->missing = workers_.size();
+        for (auto& worker : workers_)
+            worker->connections(most_connections_listed,
+                                [this, gathering](std::string list) { arrived(gathering, std::move(list)); });
+        co_await all_arrived(gathering);
+        std::string all;
+        for (const auto& list : gathering->answers) {
+            if (!all.empty() && !list.empty()) all += ',';
+            all += list;
+        }
+        co_return connections_json(all);
+    }
+
+    /// With wait_ms: when nothing is there yet, looks again until something is.
+    Task<link::Answer> log(std::string_view query)
+    {
+        link::Answer answer;
+        const auto parsed = parse_log_query(query);
+        if (!parsed) {
+            answer.status = 400;
+            answer.body = "{\"error\":\"";
+            log::append_json(answer.body, parsed.error().what);
+            answer.body += "\"}";
+            co_return answer;
+        }
+        std::chrono::milliseconds wait{0};
+        if (const auto at = query.find("wait_ms="); at != std::string_view::npos)
+            wait = std::min<std::chrono::milliseconds>(
+                std::chrono::milliseconds{std::strtoul(std::string{query.substr(at + 8)}.c_str(), nullptr, 10)},
+                longest_log_wait);
+        const auto until = std::chrono::steady_clock::now() + wait;
+        asio::steady_timer pause{io_};
+        auto recent = log_.recent(parsed->after, SIZE_MAX);
+        while (recent.records.empty() && parsed->after > 0 && std::chrono::steady_clock::now() < until) {
+            pause.expires_after(50ms);
+            auto outcome = co_await pause.async_wait(as_outcome);
+            (void)outcome;
+            recent = log_.recent(parsed->after, SIZE_MAX);
+        }
+        answer.body = log_json(recent, *parsed);
+        co_return answer;
+    }
+
+    asio::io_context io_{1};
+    asio::thread_pool builder_{1};
+    link::Link link_;
+    std::shared_ptr<netfilter::LocalAddresses> local_;
+    std::optional<asio::posix::stream_descriptor> changes_;
+    session::Gate gate_{0};
+    session::LogWriter log_;
+    std::vector<std::unique_ptr<session::Worker>> workers_;
+    session::GenerationPtr generation_; // in force
+    session::GenerationPtr prepared_;   // built, not in force yet
+    double requests_per_second_ = 0;
+};
+
+} // namespace
+
+int run_data_process(Descriptor link)
+{
+    log::set_process("data");
+    std::signal(SIGPIPE, SIG_IGN);
+    // The keeper decides when to end; an interrupt at the terminal reaches the whole group.
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
+    std::signal(SIGHUP, SIG_IGN);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::prctl(PR_SET_NAME, "gateway-data");
+    DataProcess process{std::move(link)};
+    return process.run();
+}
+
+} // namespace gw::control

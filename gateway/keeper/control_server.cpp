@@ -1,0 +1,254 @@
+#include "gateway/keeper/control_server.h"
+
+#include "gateway/base/buffer.h"
+#include "gateway/base/descriptor.h"
+#include "gateway/base/log.h"
+#include "gateway/base/socket_stream.h"
+#include "gateway/http/encode.h"
+#include "gateway/http/message.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <grp.h>
+#include <span>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+namespace gw::keeper {
+
+namespace {
+
+constexpr std::size_t max_request_bytes = 64 * 1024;
+constexpr auto pause_when_full = std::chrono::milliseconds{50};
+
+constexpr auto end_on_bug = [](std::exception_ptr bug) {
+    if (bug) std::rethrow_exception(bug);
+};
+
+Result<sockaddr_un> unix_name(const std::string& path)
+{
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (path.size() >= sizeof name.sun_path)
+        return Error{Fault::malformed,
+                     Side::gateway,
+                     "admin.socket: the path is longer than " + std::to_string(sizeof name.sun_path - 1) + " bytes",
+                     {}};
+    std::copy(path.begin(), path.end(), name.sun_path);
+    return name;
+}
+
+/// A socket file may be left over from a process that was killed: then nobody answers, and it can go.
+Result<> clear_path(const std::string& path, const sockaddr_un& name)
+{
+    struct stat found {};
+    if (::lstat(path.c_str(), &found) != 0) return {};
+    if (!S_ISSOCK(found.st_mode))
+        return Error{Fault::refused, Side::gateway, "admin.socket: " + path + " exists and is no socket", {}};
+    const Descriptor probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    if (::connect(probe.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0)
+        return Error{Fault::refused,
+                     Side::gateway,
+                     "another gatewayd serves " + path + ": stop it first, or give this one another admin.socket",
+                     {}};
+    if (::unlink(path.c_str()) != 0) return system_error("admin.socket: removing " + path);
+    return {};
+}
+
+std::optional<gid_t> group_id(const std::string& name)
+{
+    std::array<char, 4096> memory;
+    group entry{};
+    group* found = nullptr;
+    ::getgrnam_r(name.c_str(), &entry, memory.data(), memory.size(), &found);
+    if (found == nullptr) return std::nullopt;
+    return found->gr_gid;
+}
+
+} // namespace
+
+struct ControlServer::Listening {
+    explicit Listening(asio::io_context& io) : socket(io), pause(io) {}
+    Socket socket;
+    asio::steady_timer pause;
+    bool metrics_only = false;
+    bool closed = false;
+
+    void close()
+    {
+        closed = true;
+        boost::system::error_code ignored;
+        socket.close(ignored);
+        pause.cancel();
+    }
+};
+
+ControlServer::ControlServer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings, Respond respond)
+    : io_(io), wheel_(wheel), settings_(settings), respond_(std::move(respond))
+{}
+
+ControlServer::~ControlServer() { close(); }
+
+void ControlServer::close()
+{
+    if (unix_ != nullptr) {
+        unix_->close();
+        ::unlink(path_.c_str());
+        unix_.reset();
+    }
+    if (metrics_ != nullptr) metrics_->close();
+    metrics_.reset();
+}
+
+void ControlServer::listen_on(int descriptor, int family, bool metrics_only, std::shared_ptr<Listening>& into)
+{
+    into = std::make_shared<Listening>(io_);
+    into->metrics_only = metrics_only;
+    into->socket.assign({family, 0}, descriptor);
+    asio::co_spawn(io_, accept_from(into), end_on_bug);
+}
+
+Result<> ControlServer::open_unix(const std::string& path, const std::string& group)
+{
+    const auto name = unix_name(path);
+    if (!name) return name.error();
+    std::error_code failed;
+    std::filesystem::create_directories(std::filesystem::path{path}.parent_path(), failed);
+    const auto cleared = clear_path(path, *name);
+    if (!cleared) return cleared.error();
+
+    Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    // The file must never be open to more than it will be: made with no rights for others, then given its group.
+    const auto mask = ::umask(0177);
+    const bool bound = ::bind(socket.number(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) == 0;
+    ::umask(mask);
+    if (!bound) return system_error("admin.socket: " + path);
+    if (const auto gid = group_id(group)) {
+        group_ = *gid;
+        group_known_ = ::chown(path.c_str(), static_cast<uid_t>(-1), *gid) == 0 && ::chmod(path.c_str(), 0660) == 0;
+    }
+    if (::listen(socket.number(), 128) != 0) return system_error("admin.socket: " + path);
+    path_ = path;
+    listen_on(socket.release(), AF_UNIX, false, unix_);
+    return {};
+}
+
+Result<> ControlServer::open_metrics(const std::optional<Endpoint>& endpoint)
+{
+    if (endpoint == metrics_endpoint_) return {};
+    if (metrics_ != nullptr) metrics_->close();
+    metrics_.reset();
+    metrics_endpoint_.reset();
+    if (!endpoint) return {};
+    const int family = endpoint->address.is_v6() ? AF_INET6 : AF_INET;
+    Descriptor socket{::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    const int on = 1;
+    ::setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_storage name{};
+    const auto length = to_sockaddr(*endpoint, name);
+    if (::bind(socket.number(), reinterpret_cast<const sockaddr*>(&name), length) != 0)
+        return system_error("admin.metrics: " + endpoint->text());
+    if (::listen(socket.number(), 64) != 0) return system_error("admin.metrics: " + endpoint->text());
+    metrics_endpoint_ = endpoint;
+    listen_on(socket.release(), family, true, metrics_);
+    return {};
+}
+
+/// Root, our own user, or a member of the group; said by the kernel, not by the client.
+bool ControlServer::may_use(int socket) const
+{
+    ucred who{};
+    socklen_t length = sizeof who;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0) return false;
+    if (who.uid == 0 || who.uid == ::geteuid()) return true;
+    if (!group_known_) return false;
+    if (who.gid == group_) return true;
+    std::array<gid_t, 256> groups{};
+    length = sizeof groups;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) return false;
+    const std::span<const gid_t> known{groups.data(), length / sizeof(gid_t)};
+    return std::find(known.begin(), known.end(), group_) != known.end();
+}
+
+Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
+{
+    while (!listening->closed) {
+        if (clients_ >= settings_.control_clients) {
+            listening->pause.expires_after(pause_when_full);
+            auto paused = co_await listening->pause.async_wait(as_outcome);
+            (void)paused;
+            continue;
+        }
+        auto ready = co_await listening->socket.async_wait(Socket::wait_read, as_outcome);
+        auto& [failed] = ready;
+        if (failed || listening->closed) co_return;
+        Descriptor accepted{
+            ::accept4(listening->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+        if (!accepted.is_open()) {
+            if (errno == EMFILE || errno == ENFILE) {
+                listening->pause.expires_after(pause_when_full);
+                auto paused = co_await listening->pause.async_wait(as_outcome);
+                (void)paused;
+            }
+            continue;
+        }
+        if (!listening->metrics_only && !may_use(accepted.number())) {
+            log::warning("control socket: a process that is neither root nor in its group was turned away");
+            continue;
+        }
+        Socket socket{io_};
+        boost::system::error_code wrong;
+        socket.assign({listening->metrics_only ? AF_INET : AF_UNIX, 0}, accepted.number(), wrong);
+        if (wrong) continue;
+        accepted.release();
+        ++clients_;
+        auto left = [this](std::exception_ptr bug) {
+            --clients_;
+            if (bug) std::rethrow_exception(bug);
+        };
+        asio::co_spawn(io_, serve(std::move(socket), listening->metrics_only), std::move(left));
+    }
+}
+
+Task<void> ControlServer::serve(Socket socket, bool metrics_only)
+{
+    SocketStream stream{std::move(socket), Side::client, wheel_};
+    Buffer received{max_request_bytes};
+    http::RequestHead head;
+    stream.expire_after(settings_.request_limit);
+    int refused = 0;
+    for (;;) {
+        const auto parsed = http::parse_request_head(received.view(), http::Limits{}, head);
+        if (std::holds_alternative<http::Complete>(parsed)) break;
+        if (const auto* refusal = std::get_if<http::Refusal>(&parsed)) {
+            refused = refusal->status;
+            break;
+        }
+        auto count = co_await stream.read_some(received.prepare(4096));
+        if (!count || *count == 0) co_return;
+        received.commit(*count);
+    }
+    link::Answer answer;
+    if (refused != 0) {
+        answer = {refused, "application/json", R"({"error":"the request is not understood"})"};
+    } else if (metrics_only && (head.method != "GET" || head.path != "/metrics")) {
+        answer = {404, "text/plain", "Only GET /metrics is here.\n"};
+    } else {
+        std::string method{head.method};
+        std::string target = metrics_only ? "/v1/metrics" : std::string{head.path} + std::string{head.query};
+        answer = co_await respond_(std::move(method), std::move(target));
+    }
+    std::string out;
+    http::OwnResponse response;
+    response.status = answer.status;
+    response.content_type = answer.content_type;
+    response.body = answer.body;
+    http::append_response(out, response);
+    stream.expire_after(settings_.request_limit);
+    const auto written = co_await write_all(stream, asio::buffer(out));
+    if (written) stream.end_writing();
+}
+
+} // namespace gw::keeper

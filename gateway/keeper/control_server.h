@@ -1,0 +1,58 @@
+#pragma once
+
+#include "gateway/base/deadline.h"
+#include "gateway/base/endpoint.h"
+#include "gateway/base/task.h"
+#include "gateway/keeper/settings.h"
+#include "gateway/link/order.h"
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gw::keeper {
+
+/// HTTP/1.1 over the control socket, one request a connection, and the metrics endpoint. Bounded in clients, time and
+/// bytes; it never waits for the way of a client's bytes.
+class ControlServer {
+public:
+    using Respond = std::function<Task<link::Answer>(std::string method, std::string target)>;
+
+    ControlServer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings, Respond respond);
+    ~ControlServer();
+
+    /// Opens the Unix socket: mode 0660, owned by root and `group` (root only when there is no such group). The
+    /// kernel's word for who connects is checked for each client. A socket file that nobody serves is replaced. Errors:
+    /// `refused` when another daemon answers there; `system`.
+    Result<> open_unix(const std::string& path, const std::string& group);
+    /// GET /metrics over TCP, nothing else. None: closes it. Errors: `refused`, `system`.
+    Result<> open_metrics(const std::optional<Endpoint>& endpoint);
+    /// Removes the socket file.
+    void close();
+
+private:
+    using Socket = asio::generic::stream_protocol::socket;
+    struct Listening;
+    Task<void> accept_from(std::shared_ptr<Listening> listening);
+    Task<void> serve(Socket socket, bool metrics_only);
+    bool may_use(int socket) const;
+    void listen_on(int descriptor, int family, bool metrics_only, std::shared_ptr<Listening>& into);
+
+    asio::io_context& io_;
+    DeadlineWheel& wheel_;
+    Settings settings_;
+    Respond respond_;
+    std::shared_ptr<Listening> unix_;
+    std::shared_ptr<Listening> metrics_;
+    std::optional<Endpoint> metrics_endpoint_;
+    std::string path_;
+    std::uint32_t group_ = 0;
+    bool group_known_ = false;
+    std::size_t clients_ = 0;
+};
+
+} // namespace gw::keeper

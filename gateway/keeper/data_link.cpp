@@ -1,0 +1,94 @@
+#include "gateway/keeper/data_link.h"
+
+#include <csignal>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace gw::keeper {
+
+namespace {
+
+constexpr int link_descriptor = 3;
+
+[[noreturn]] void become_data_process(int link)
+{
+    // Between fork and exec: plain system calls only.
+    if (link == link_descriptor)
+        ::fcntl(link, F_SETFD, 0);
+    else
+        ::dup2(link, link_descriptor);
+    const char* const arguments[] = {"gatewayd", "--role", "data", "--link-fd", "3", nullptr};
+    ::execv("/proc/self/exe", const_cast<char* const*>(arguments));
+    ::_exit(127);
+}
+
+} // namespace
+
+Result<std::shared_ptr<DataLink>> DataLink::start(asio::io_context& io)
+{
+    auto pair = link::Link::make_pair();
+    if (!pair) return pair.error();
+    const int child = ::fork();
+    if (child < 0) return system_error("starting the data process");
+    if (child == 0) become_data_process(pair->second.number());
+    return std::shared_ptr<DataLink>{new DataLink{io, std::move(pair->first), child}};
+}
+
+DataLink::DataLink(asio::io_context& io, Descriptor link, int process_id)
+    : io_(io), link_(io, std::move(link)), process_id_(process_id)
+{}
+
+DataLink::~DataLink() { kill(); }
+
+void DataLink::kill() const { ::kill(process_id_, SIGKILL); }
+
+Task<Result<std::string>> DataLink::ask(link::Kind kind, std::string text, std::vector<Descriptor> descriptors,
+                                        std::chrono::milliseconds limit)
+{
+    if (gone_) co_return Error{Fault::closed, Side::gateway, "the data process has gone", {}};
+    link::Message message;
+    message.kind = kind;
+    message.number = next_++;
+    message.text = std::move(text);
+    message.descriptors = std::move(descriptors);
+    const auto number = message.number;
+    auto waiting = std::make_shared<Waiting>(io_);
+    waiting->answered.expires_after(limit);
+    waiting_.emplace(number, waiting);
+    const auto sent = co_await link_.send(std::move(message));
+    if (!sent) {
+        waiting_.erase(number);
+        co_return sent.error();
+    }
+    if (!waiting->done && !gone_) {
+        auto outcome = co_await waiting->answered.async_wait(as_outcome);
+        auto& [stopped] = outcome;
+        if (!stopped && !waiting->done)
+            waiting->answer = Error{Fault::timed_out, Side::gateway, "the data process does not answer", {}};
+    }
+    waiting_.erase(number);
+    co_return waiting->answer;
+}
+
+Task<void> DataLink::follow()
+{
+    for (;;) {
+        auto message = co_await link_.receive();
+        if (!message) break;
+        const auto found = waiting_.find(message->number);
+        if (found == waiting_.end()) continue; // it waited too long and has left
+        auto& waiting = *found->second;
+        if (message->kind == link::Kind::done)
+            waiting.answer = std::move(message->text);
+        else
+            waiting.answer = Error{Fault::refused, Side::gateway, std::move(message->text), {}};
+        waiting.done = true;
+        waiting.answered.cancel();
+    }
+    gone_ = true;
+    link_.close();
+    for (auto& [number, waiting] : waiting_) waiting->answered.cancel();
+}
+
+} // namespace gw::keeper

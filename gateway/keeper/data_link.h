@@ -1,0 +1,49 @@
+#pragma once
+
+#include "gateway/link/link.h"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace gw::keeper {
+
+/// The data process as the keeper sees it: started, asked, watched.
+class DataLink {
+public:
+    /// Starts this very program again as the data process, joined by a socket pair. Errors: `system`.
+    static Result<std::shared_ptr<DataLink>> start(asio::io_context& io);
+    ~DataLink();
+    DataLink(const DataLink&) = delete;
+    DataLink& operator=(const DataLink&) = delete;
+
+    /// Sends an order or a question and waits for its answer.
+    /// Errors: what the data process said (`refused`), `timed_out`, `closed` when it has gone.
+    Task<Result<std::string>> ask(link::Kind kind, std::string text, std::vector<Descriptor> descriptors,
+                                  std::chrono::milliseconds limit);
+
+    /// Hands answers to those who wait. Ends when the process has gone; then everybody waiting gets `closed`.
+    Task<void> follow();
+
+    int process_id() const { return process_id_; }
+    void kill() const;
+
+private:
+    DataLink(asio::io_context& io, Descriptor link, int process_id);
+    struct Waiting {
+        explicit Waiting(asio::io_context& io) : answered(io) {}
+        asio::steady_timer answered;
+        bool done = false;
+        Result<std::string> answer{Error{Fault::closed, Side::gateway, "the data process has gone", {}}};
+    };
+
+    asio::io_context& io_;
+    link::Link link_;
+    int process_id_;
+    std::uint64_t next_ = 1;
+    bool gone_ = false;
+    std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting_;
+};
+
+} // namespace gw::keeper

@@ -1,0 +1,89 @@
+#include "gateway/keeper/sockets.h"
+
+#include <algorithm>
+
+namespace gw::keeper {
+
+namespace {
+
+bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
+{
+    if (socket.name.listener != listener.name) return false;
+    if (socket.intercepting != listener.intercept.has_value()) return false;
+    if (socket.intercepting) {
+        const auto& to = listener.intercept->to;
+        return std::any_of(to.begin(), to.end(), [&](const Network& network) {
+            return network.address.is_v6() == socket.name.bound.address.is_v6();
+        });
+    }
+    return std::find(listener.bind.begin(), listener.bind.end(), socket.asked) != listener.bind.end();
+}
+
+/// The listener with only those addresses that no held socket serves; nothing to open when it has none left.
+std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const intake::ListenerSettings& listener)
+{
+    auto rest = listener;
+    if (rest.intercept) {
+        std::erase_if(rest.intercept->to, [&](const Network& network) {
+            return std::any_of(held.begin(), held.end(), [&](const HeldSocket& socket) {
+                return serves(socket, listener) && socket.name.bound.address.is_v6() == network.address.is_v6();
+            });
+        });
+        if (rest.intercept->to.empty()) return std::nullopt;
+        return rest;
+    }
+    std::erase_if(rest.bind, [&](const Endpoint& endpoint) {
+        return std::any_of(held.begin(), held.end(), [&](const HeldSocket& socket) {
+            return serves(socket, listener) && socket.asked == endpoint;
+        });
+    });
+    if (rest.bind.empty()) return std::nullopt;
+    return rest;
+}
+
+/// Which configured endpoint an opened socket belongs to: they differ when the kernel chose the port.
+Endpoint asked_for(const intake::ListenerSettings& listener, const Endpoint& bound)
+{
+    if (std::find(listener.bind.begin(), listener.bind.end(), bound) != listener.bind.end()) return bound;
+    return {bound.address, 0};
+}
+
+} // namespace
+
+Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<intake::ListenerSettings>& listeners,
+                                  std::size_t workers, const intake::Settings& settings, std::uint32_t own_mark)
+{
+    SocketChange change;
+    for (std::size_t i = 0; i < held.size(); ++i)
+        if (std::any_of(listeners.begin(), listeners.end(), [&](const auto& l) { return serves(held[i], l); }))
+            change.kept.push_back(i);
+    for (const auto& listener : listeners) {
+        const auto rest = unserved(held, listener);
+        if (!rest) continue;
+        auto opened = intake::open_listener(*rest, workers, settings, own_mark);
+        if (!opened) return opened.error();
+        for (auto& socket : *opened)
+            change.opened.push_back({{listener.name, socket.bound, socket.worker},
+                                     asked_for(listener, socket.bound),
+                                     listener.intercept.has_value(),
+                                     std::move(socket.socket)});
+    }
+    return change;
+}
+
+std::vector<netfilter::Capture> captures_of(const std::vector<intake::ListenerSettings>& listeners,
+                                            const std::vector<link::SocketName>& sockets)
+{
+    std::vector<netfilter::Capture> captures;
+    for (const auto& listener : listeners) {
+        if (!listener.intercept) continue;
+        netfilter::Capture capture{listener.name, *listener.intercept, 0, 0};
+        for (const auto& socket : sockets)
+            if (socket.listener == listener.name)
+                (socket.bound.address.is_v6() ? capture.port_v6 : capture.port_v4) = socket.bound.port;
+        captures.push_back(std::move(capture));
+    }
+    return captures;
+}
+
+} // namespace gw::keeper

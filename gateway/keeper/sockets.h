@@ -1,0 +1,34 @@
+#pragma once
+
+#include "gateway/intake/listener.h"
+#include "gateway/link/order.h"
+#include "netfilter/plan.h"
+
+#include <vector>
+
+namespace gw::keeper {
+
+/// A listening socket the keeper holds. It stays open when the data process dies, so that no client is refused.
+struct HeldSocket {
+    link::SocketName name;
+    Endpoint asked; ///< as configured; port 0 for interception
+    bool intercepting = false;
+    Descriptor socket;
+};
+using HeldSockets = std::vector<HeldSocket>;
+
+/// What a configuration needs, compared with what is held.
+struct SocketChange {
+    std::vector<std::size_t> kept; ///< indexes into what is held
+    HeldSockets opened;            ///< bound and listening
+};
+
+/// Opens what is missing; all or nothing. Errors: of `intake::open_listener`.
+Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<intake::ListenerSettings>& listeners,
+                                  std::size_t workers, const intake::Settings& settings, std::uint32_t own_mark);
+
+/// The captures of all intercepting listeners, with the ports their sockets got.
+std::vector<netfilter::Capture> captures_of(const std::vector<intake::ListenerSettings>& listeners,
+                                            const std::vector<link::SocketName>& sockets);
+
+} // namespace gw::keeper

@@ -1,0 +1,56 @@
+#include "gateway/config/config.h"
+#include "gateway/control/build.h"
+#include "gateway/control/data_process.h"
+#include "gateway/keeper/keeper.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+
+namespace {
+
+int check(const std::string& file)
+{
+    const auto read = gw::config::read_sources(file);
+    const auto* sources = std::get_if<gw::config::Sources>(&read);
+    const auto parsed = sources ? gw::config::parse(*sources) : std::variant<gw::config::Settings, gw::Problems>{};
+    auto problems = sources ? gw::Problems{} : std::get<gw::Problems>(read);
+    if (const auto* wrong = std::get_if<gw::Problems>(&parsed))
+        problems = *wrong;
+    else if (sources)
+        problems = gw::control::check(std::get<gw::config::Settings>(parsed));
+    for (const auto& problem : problems)
+        std::fprintf(stderr, "%s\n", gw::config::describe(problem, sources ? *sources : gw::config::Sources{}).c_str());
+    if (problems.empty()) std::printf("%s: good\n", file.c_str());
+    return problems.empty() ? 0 : 1;
+}
+
+} // namespace
+
+int main(int count, char** values)
+{
+    CLI::App app{"The gateway's daemon. gatewayctl is the program for people."};
+    gw::keeper::Options options;
+    options.version = GW_VERSION;
+    std::string role;
+    int link = -1;
+    bool check_only = false;
+    bool show_rules = false;
+    const std::map<std::string, gw::log::Level> levels{{"debug", gw::log::Level::debug},
+                                                       {"info", gw::log::Level::info},
+                                                       {"warning", gw::log::Level::warning},
+                                                       {"error", gw::log::Level::error}};
+    app.add_option("-c,--config", options.config_file, "the configuration")->capture_default_str();
+    app.add_flag("--check", check_only, "check the configuration, print every problem, and end");
+    app.add_flag("--show-rules", show_rules, "print the kernel rules the configuration asks for, and end");
+    app.add_option("--log-level", options.level, "over logs.level")->transform(CLI::CheckedTransformer(levels));
+    app.add_option("--role", role)->group("");
+    app.add_option("--link-fd", link)->group("");
+    app.set_version_flag("--version", std::string{"gatewayd "} + GW_VERSION);
+    CLI11_PARSE(app, count, values);
+
+    if (role == "data") return gw::control::run_data_process(gw::Descriptor{link});
+    if (check_only) return check(options.config_file);
+    if (show_rules) return gw::keeper::show_rules(options);
+    return gw::keeper::run(options);
+}

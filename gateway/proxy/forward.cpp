@@ -1,0 +1,323 @@
+#include "gateway/proxy/http_session.h"
+
+#include "gateway/http/encode.h"
+#include "gateway/http/forwarded.h"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+namespace gw::proxy {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// RFC 9110 section 10.1.1: a client need not wait for 100 for ever, nor does it; curl waits as long.
+constexpr auto continue_limit = 1s;
+
+bool is_idempotent(std::string_view method)
+{
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
+}
+
+/// Fields the gateway writes itself.
+bool is_written_anew(std::string_view name)
+{
+    return http::same_name(name, "Host") || http::same_name(name, "Content-Length") || http::same_name(name, "Expect");
+}
+
+/// "Host: name:port"; the port of the scheme is left out. RFC 9110 section 7.2.
+void append_host(std::string& out, const route::Decision& decision)
+{
+    const bool v6 = decision.host.find(':') != std::string::npos;
+    out.append(v6 ? "Host: [" : "Host: ").append(decision.host).append(v6 ? "]" : "");
+    if (decision.port != (decision.tls ? 443 : 80)) out.append(":").append(std::to_string(decision.port));
+    out.append("\r\n");
+}
+
+/// Appends those of our own lines whose field the route does not take away or set itself.
+void append_lines_kept(std::string& out, std::string_view lines, const filters::HeaderEditor& edits)
+{
+    while (!lines.empty()) {
+        const auto line = lines.substr(0, lines.find('\n') + 1);
+        if (!edits.drops(line.substr(0, line.find(':')))) out.append(line);
+        lines.remove_prefix(line.size());
+    }
+}
+
+} // namespace
+
+std::chrono::milliseconds HttpSession::answer_limit() const
+{
+    if (decision_.route < 0) return route::RouteSettings{}.timeout;
+    return site_.routes.routes()[static_cast<std::size_t>(decision_.route)].timeout;
+}
+
+// --- the upstream connection
+
+upstream::Target HttpSession::target_of_decision() const
+{
+    upstream::Target target;
+    if (decision_.action == route::Action::forward_original) {
+        target.endpoint = client_.flow.destination;
+    } else {
+        target.named_by = upstream::NamedBy::configuration;
+        target.tls = decision_.tls;
+        target.host = decision_.host;
+        target.endpoint.port = decision_.port;
+    }
+    if (client_.keep_address) target.source = client_.flow.client.address;
+    return target;
+}
+
+Task<Result<>> HttpSession::obtain(bool fresh)
+{
+    auto target = target_of_decision();
+    if (upstream_ != nullptr && upstream_->target != target) around_.dialer.give_back(std::move(upstream_));
+    // A request that could be sent again may find out the hard way that the connection has gone.
+    if (upstream_ != nullptr && !replayable() && !upstream::is_quiet(*upstream_)) upstream_.reset();
+    if (upstream_ == nullptr && !fresh && early_ != nullptr && early_->target == target) upstream_ = std::move(early_);
+    if (upstream_ == nullptr) {
+        auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
+        if (!dialled) co_return dialled.error();
+        upstream_ = std::move(*dialled);
+    }
+    record_.upstream = live_.upstream = upstream_->remote;
+    record_.reused = upstream_->exchanges > 0;
+    record_.source_kept = upstream_->source_kept;
+    co_return Result<>{};
+}
+
+// --- the request's head, written anew
+
+void HttpSession::encode_request()
+{
+    auto& out = request_out_;
+    out.clear();
+    if (!decision_.target.empty())
+        http::append_request_line(out, head_.method, decision_.target);
+    else if (head_.form == http::TargetForm::asterisk)
+        http::append_request_line(out, head_.method, "*");
+    else
+        http::append_request_line(out, head_.method, head_.path, head_.query);
+    encode_request_fields();
+
+    if (!head_.upgrade.empty()) {
+        http::append_field(out, "Connection", "upgrade");
+        http::append_field(out, "Upgrade", head_.upgrade);
+    }
+    if (head_.expects_continue && !body_collected_ && !body_is_here())
+        http::append_field(out, "Expect", "100-continue");
+    if (body_collected_ && request_body_.ended() && request_body_.trailers().empty())
+        http::append_field(out, "Content-Length", collected_.size());
+    else
+        http::append_framing(out, head_.framing);
+    http::append_end(out);
+}
+
+filters::Variables HttpSession::variables(VariableTexts& texts) const
+{
+    texts = {client_.flow.client.address.text(), std::to_string(client_.flow.client.port), request_id()};
+    filters::Variables values;
+    values.client_address = texts.address;
+    values.client_port = texts.port;
+    values.host = head_.authority;
+    values.path = head_.path;
+    values.listener = client_.flow.listener;
+    values.request_id = texts.id;
+    return values;
+}
+
+void HttpSession::encode_request_fields()
+{
+    auto& out = request_out_;
+    const auto& edits = plan_->request_headers;
+    // The host the upstream is asked for: its own name where the route names it, else what the client wrote.
+    if (!edits.drops("Host")) {
+        if (decision_.action == route::Action::forward_url)
+            append_host(out, decision_);
+        else if (!head_.authority.empty())
+            http::append_field(out, "Host", head_.authority);
+    }
+    for (const auto& field : head_.fields) {
+        if (http::ends_here(field.name, head_.connection_options) || http::is_forwarding_field(field.name)) continue;
+        if (is_written_anew(field.name) || edits.drops(field.name)) continue;
+        http::append_field(out, field.name, field.value);
+    }
+    const http::Asked asked{client_.flow.client, client_.secure ? "https" : "http", head_.authority,
+                            client_.flow.destination.port};
+    if (edits.empty()) {
+        http::append_forwarding(out, asked);
+        return;
+    }
+    std::string lines;
+    http::append_forwarding(lines, asked);
+    append_lines_kept(out, lines, edits);
+    VariableTexts texts;
+    edits.append(out, variables(texts));
+}
+
+// --- sending it
+
+/// True while all of the request is at hand, so that it can be sent once more.
+bool HttpSession::replayable() const
+{
+    if (!is_idempotent(head_.method)) return false;
+    return (head_size_ > 0 && body_is_here()) || (body_collected_ && request_body_.ended()) ||
+           head_.framing.kind == http::Framing::Kind::none;
+}
+
+/// A kept connection may be closed by the upstream at the moment it is used again: nothing was answered, so nothing is
+/// lost by asking on a new one. RFC 9112 section 9.3.1.
+bool HttpSession::may_try_again(const Error& error) const
+{
+    return upstream_ != nullptr && upstream_->exchanges > 0 && upstream_->received.empty() && replayable() &&
+           error.side == Side::upstream && error.fault == Fault::closed && !response_begun_;
+}
+
+/// A request whose body is at hand, whole: one write.
+Task<Result<>> HttpSession::send_request()
+{
+    upstream_->stream->expire_after(answer_limit());
+    std::string_view body = body_here();
+    std::string framed;
+    if (body_collected_) {
+        body = collected_;
+        if (!request_body_.trailers().empty()) {
+            std::array<char, 18> size{};
+            if (!body.empty()) framed.append(http::encode_chunk_size(body.size(), size)).append(body).append("\r\n");
+            framed.append("0\r\n").append(request_body_.trailers()).append("\r\n");
+            body = framed;
+        }
+    } else {
+        record_.request_bytes = body.size();
+    }
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(request_out_),
+                                                  asio::const_buffer{body.data(), body.size()}};
+    const std::span<const asio::const_buffer> both{parts.data(), body.empty() ? 1U : 2U};
+    const auto written = co_await write_all(*upstream_->stream, both);
+    if (!written) co_return written.error();
+    request_sent_ = true;
+    co_return Result<>{};
+}
+
+/// A request whose body is still arriving: goes on as it comes. A failure is kept for whoever reads the answer.
+Task<Result<>> HttpSession::send_long_request()
+{
+    const auto form = head_.framing.kind == http::Framing::Kind::chunked ? BodyForm::chunked : BodyForm::plain;
+    std::string first = std::move(request_out_);
+    if (body_collected_ && !collected_.empty()) {
+        std::array<char, 18> size{};
+        if (form == BodyForm::chunked) first.append(http::encode_chunk_size(collected_.size(), size));
+        first.append(collected_);
+        if (form == BodyForm::chunked) first.append("\r\n");
+    }
+    const auto moved = co_await move_body(client_body(), *upstream_->stream, form, asio::buffer(first),
+                                          record_.request_bytes, nullptr);
+    if (!moved) {
+        upload_failed_ = moved.error();
+        // Without the client there is nobody to answer. An upstream that stopped reading may still have answered.
+        if (moved.error().side == Side::client && moved.error().fault != Fault::timed_out && upstream_ != nullptr)
+            upstream_->stream->close();
+        else if (upstream_ != nullptr && moved.error().side == Side::client)
+            upstream_->stream->cancel();
+        co_return moved.error();
+    }
+    request_sent_ = true;
+    if (upstream_ != nullptr) upstream_->stream->expire_after(answer_limit());
+    co_return Result<>{};
+}
+
+/// After a head with Expect: the upstream says 100, or answers, or stays silent for so long that the body may come.
+Task<Result<>> HttpSession::wait_for_continue()
+{
+    const auto written = co_await write_all(*upstream_->stream, asio::buffer(request_out_));
+    if (!written) co_return written.error();
+    request_out_.clear();
+    upstream_->stream->expire_after(continue_limit);
+    waiting_for_continue_ = true;
+    const auto answered = co_await read_response_head();
+    waiting_for_continue_ = false;
+    if (answered) co_return Result<>{}; // a final response, or 100
+    if (answered.error().fault != Fault::timed_out) co_return answered.error();
+    constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    continue_passed_ = true;
+    client_.stream.expire_after(site_.settings.body_idle_limit);
+    co_return co_await write_all(client_.stream, asio::buffer(go_on));
+}
+
+// --- request and response
+
+Task<Result<HttpSession::Next>> HttpSession::receive_answer()
+{
+    if (response_.status == 0) {
+        const auto sent_at = Clock::now();
+        const auto answered = co_await read_response_head();
+        if (!answered) co_return answered.error();
+        record_.upstream_wait = Clock::now() - sent_at;
+    }
+    co_return co_await respond();
+}
+
+Task<Result<HttpSession::Next>> HttpSession::converse()
+{
+    response_.status = 0;
+    response_head_size_ = 0;
+    const bool whole = (body_collected_ && request_body_.ended()) || (!body_collected_ && body_is_here());
+    if (whole) {
+        const auto sent = co_await send_request();
+        if (!sent) co_return sent.error();
+        co_return co_await receive_answer();
+    }
+    pin_head();
+    if (head_.expects_continue && !continue_passed_) {
+        const auto told = co_await wait_for_continue();
+        if (!told) co_return told.error();
+        if (response_.status != 0) co_return co_await respond(); // refused before the body was sent
+    }
+    co_return co_await converse_both_ways();
+}
+
+/// Body out and answer in at the same time: an upstream may answer before it has read everything, and one that waits
+/// for its answer to be taken must not be waited for.
+Task<Result<HttpSession::Next>> HttpSession::converse_both_ways()
+{
+    using namespace asio::experimental::awaitable_operators;
+    upstream_->stream->expire_after(answer_limit());
+    auto upload = send_long_request();
+    auto download = [](HttpSession& self) -> Task<Result<Next>> {
+        auto next = co_await self.receive_answer();
+        // The answer is over: a body that nobody wants any more is not waited for.
+        if (!self.request_sent_) {
+            if (self.upstream_ != nullptr) self.upstream_->stream->close();
+            self.client_.stream.cancel();
+        }
+        co_return next;
+    }(*this);
+    auto both = co_await (std::move(upload) && std::move(download));
+    auto& [sent, next] = both;
+    if (!next && upload_failed_ && upload_failed_->side == Side::client) co_return *upload_failed_;
+    co_return next;
+}
+
+Task<Result<HttpSession::Next>> HttpSession::forward()
+{
+    for (bool again = false;; again = true) {
+        const auto obtained = co_await obtain(again);
+        if (!obtained) co_return co_await answer_error(obtained.error());
+        encode_request();
+        auto next = co_await converse();
+        if (next) co_return next;
+        if (response_begun_) {
+            // What was promised cannot be kept. Only a reset tells the client that it has not got everything.
+            upstream_.reset();
+            client_.stream.close(true);
+            co_return next.error();
+        }
+        const bool may_again = !again && may_try_again(next.error());
+        upstream_.reset();
+        if (!may_again) co_return co_await answer_error(next.error());
+    }
+}
+
+} // namespace gw::proxy

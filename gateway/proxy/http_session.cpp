@@ -1,0 +1,246 @@
+#include "gateway/proxy/http_session.h"
+
+#include "gateway/http/path.h"
+
+#include <cassert>
+#include <utility>
+
+namespace gw::proxy {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t read_bytes = 16 * 1024;
+
+} // namespace
+
+HttpSession::HttpSession(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
+                         Observer& observer)
+    : client_(client), around_(around), site_(around.site), early_(std::move(early)), live_(live), observer_(observer)
+{}
+
+BodySource HttpSession::client_body()
+{
+    BodySource source{client_.stream, client_.received, request_body_, site_.settings.body_idle_limit};
+    if (decision_.route >= 0) {
+        const auto& route = site_.routes.routes()[static_cast<std::size_t>(decision_.route)];
+        source.limit_bytes = route.max_body_bytes.value_or(UINT64_MAX);
+    }
+    return source;
+}
+
+BodySource HttpSession::upstream_body()
+{
+    return {upstream_->stream ? *upstream_->stream : client_.stream, upstream_->received, response_body_,
+            site_.settings.body_idle_limit};
+}
+
+// --- reading a head
+
+Task<Result<bool>> HttpSession::read_head()
+{
+    const auto& settings = site_.settings;
+    bool begun = !client_.received.empty();
+    client_.stream.expire_after(begun ? settings.head_limit : settings.keep_alive_limit);
+    http::HeadProgress progress;
+    for (;;) {
+        if (begun) {
+            const auto parsed = http::parse_request_head(client_.received.view(), settings.limits, head_, &progress);
+            if (const auto* complete = std::get_if<http::Complete>(&parsed)) {
+                head_size_ = complete->size_bytes;
+                co_return true;
+            }
+            if (const auto* refusal = std::get_if<http::Refusal>(&parsed)) {
+                record_ = {};
+                record_.began = Clock::now();
+                record_.number = ++live_.requests;
+                record_.error = refusal->error;
+                const auto refused = co_await refuse_head(refusal->status);
+                report();
+                if (!refused) co_return refused.error();
+                co_return refusal->error;
+            }
+        }
+        auto count = co_await client_.stream.read_some(client_.received.prepare(read_bytes));
+        if (!count) {
+            if (!begun) co_return false; // an idle connection that ends, however it does, has lost nothing
+            if (count.error().fault == Fault::timed_out) {
+                const auto refused = co_await refuse_head(408);
+                (void)refused;
+            }
+            co_return count.error();
+        }
+        if (*count == 0) {
+            if (!begun) co_return false;
+            co_return Error{Fault::closed, Side::client, "connection ended within a request head", {}};
+        }
+        client_.received.commit(*count);
+        if (!begun) client_.stream.expire_after(settings.head_limit);
+        begun = true;
+    }
+}
+
+// --- one request
+
+Result<> HttpSession::understand()
+{
+    host_ = http::normalise_host(head_.host, host_scratch_);
+    if (head_.form == http::TargetForm::asterisk) {
+        path_ = "*";
+        return {};
+    }
+    const auto path = http::normalise_path(head_.path, path_scratch_);
+    if (!path) {
+        path_ = "/";
+        return path.error();
+    }
+    path_ = *path;
+    return {};
+}
+
+void HttpSession::pin_head()
+{
+    if (head_size_ == 0) return;
+    pinned_head_.assign(client_.received.view().substr(0, head_size_));
+    client_.received.consume(std::exchange(head_size_, 0));
+    const auto parsed = http::parse_request_head(pinned_head_, site_.settings.limits, head_);
+    assert(std::holds_alternative<http::Complete>(parsed)); // the same bytes again
+    const auto understood = understand();
+    (void)parsed, (void)understood;
+    record_.method = head_.method;
+    record_.target = head_.target;
+    record_.host = host_;
+}
+
+bool HttpSession::body_is_here() const
+{
+    if (head_.framing.kind == http::Framing::Kind::none) return true;
+    if (head_size_ == 0 || head_.framing.kind != http::Framing::Kind::length) return request_body_.ended();
+    return client_.received.size() - head_size_ >= head_.framing.length_bytes;
+}
+
+/// The body where it lies behind the head; only while the head is not pinned and `body_is_here`.
+std::string_view HttpSession::body_here() const
+{
+    if (head_size_ == 0 || head_.framing.kind != http::Framing::Kind::length) return {};
+    return client_.received.view().substr(head_size_, static_cast<std::size_t>(head_.framing.length_bytes));
+}
+
+void HttpSession::finish_request_bytes()
+{
+    if (head_size_ == 0) return;
+    const auto body = body_is_here() ? body_here().size() : 0;
+    client_.received.consume(std::exchange(head_size_, 0) + body);
+}
+
+void HttpSession::report()
+{
+    record_.ended = Clock::now();
+    live_.from_client_bytes += record_.request_bytes;
+    live_.to_client_bytes += record_.response_bytes;
+    observer_.ended(record_);
+}
+
+Task<Result<HttpSession::Next>> HttpSession::exchange()
+{
+    record_ = {};
+    record_.began = Clock::now();
+    record_.number = ++live_.requests;
+    record_.method = head_.method;
+    record_.target = head_.target;
+    record_.minor_version = head_.minor_version;
+    request_body_.restart(head_.framing);
+    collected_.clear();
+    body_collected_ = request_sent_ = continue_passed_ = false;
+    collected_response_.clear();
+    response_begun_ = false;
+    upload_failed_.reset();
+    inspection_.reset();
+
+    auto next = co_await serve_request();
+    if (!next) record_.error = next.error();
+    report();
+    inspection_.reset();
+    finish_request_bytes();
+    co_return next;
+}
+
+Task<Result<HttpSession::Next>> HttpSession::serve_request()
+{
+    const auto understood = understand();
+    record_.host = host_;
+    if (!understood) co_return co_await answer_error(understood.error());
+
+    const route::Request request{host_, path_, head_.query, head_.method, client_.flow.listener};
+    site_.routes.decide(request, client_.otherwise, decision_);
+    plan_ = &site_.plan_of(decision_);
+    record_.route = live_.route = decision_.route;
+    record_.action = route::name_of(decision_.action);
+
+    // A gateway is no forward proxy: CONNECT has no meaning here. TRACE would show a client the fields added on the
+    // way.
+    if (head_.method == "CONNECT" || head_.method == "TRACE") {
+        const std::array<http::Field, 1> allow{{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
+        co_return co_await answer(405, "This method is not served here.", allow);
+    }
+    if (head_.framing.length_bytes > client_body().limit_bytes)
+        co_return co_await answer(413, "The request's body is larger than this route takes.");
+
+    switch (decision_.action) {
+    case route::Action::deny: co_return co_await answer(404, "No route leads there.");
+    case route::Action::respond: co_return co_await answer(decision_.status, decision_.text);
+    case route::Action::redirect: {
+        const std::array<http::Field, 1> location{{{"Location", decision_.text}}};
+        co_return co_await answer(decision_.status, {}, location);
+    }
+    case route::Action::forward_original:
+    case route::Action::forward_url: break;
+    }
+
+    const auto& policy = site_.waf.policies[plan_->waf_policy];
+    record_.waf_mode = around_.inspector == nullptr ? waf::Mode::off : policy.mode;
+    if (record_.waf_mode != waf::Mode::off) {
+        inspection_ = around_.inspector->begin(plan_->waf_policy);
+        const auto status = co_await inspect_request();
+        if (!status) co_return co_await answer_error(status.error());
+        if (*status != 0) co_return co_await answer_refusal(*status);
+    }
+    co_return co_await forward();
+}
+
+// --- one after another
+
+Task<Result<upstream::ConnectionPtr>> HttpSession::run()
+{
+    for (;;) {
+        live_.waiting = true;
+        const auto more = co_await read_head();
+        live_.waiting = false;
+        if (!more) co_return more.error();
+        if (!*more) break;
+        const auto next = co_await exchange();
+        if (!next) co_return next.error();
+        if (*next == Next::upgraded) co_return std::move(upstream_);
+        if (*next == Next::close) {
+            const bool unread = !client_.received.empty() || !request_body_.ended();
+            if (unread) co_await linger();
+            break;
+        }
+        // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
+        if (upstream_ != nullptr && !upstream_->target.source && client_.received.empty())
+            around_.dialer.give_back(std::move(upstream_));
+        client_.received.release_if_empty();
+    }
+    if (upstream_ != nullptr) around_.dialer.give_back(std::move(upstream_));
+    co_return upstream::ConnectionPtr{};
+}
+
+Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
+                                          Observer& observer)
+{
+    HttpSession session{client, around, std::move(early), live, observer};
+    co_return co_await session.run();
+}
+
+} // namespace gw::proxy

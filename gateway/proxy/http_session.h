@@ -1,0 +1,139 @@
+#pragma once
+
+#include "gateway/http/body.h"
+#include "gateway/http/message.h"
+#include "gateway/proxy/move_body.h"
+#include "gateway/proxy/proxy.h"
+
+#include <memory>
+#include <string>
+
+namespace gw::proxy {
+
+/// One client connection that speaks HTTP/1. The way of one request, a file each:
+/// http_session.cpp  read the head, route, guard the body, choose
+/// inspect.cpp       what the engine is shown, and what its verdict leads to
+/// forward.cpp       upstream connection, request out, one more try
+/// respond.cpp       response in, and out to the client
+/// answers.cpp       what the gateway says itself
+///
+/// Views of the request's head point into `client_.received`, and stay valid until something is read from the client.
+/// So before a body is read that is not there yet, `pin_head` moves the head to memory of its own.
+class HttpSession {
+public:
+    HttpSession(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live, Observer& observer);
+
+    Task<Result<upstream::ConnectionPtr>> run();
+
+private:
+    enum class Next { keep, close, upgraded };
+    struct VariableTexts {
+        std::string address;
+        std::string port;
+        std::string id;
+    };
+
+    // http_session.cpp
+    Task<Result<bool>> read_head();
+    Task<Result<Next>> exchange();
+    Task<Result<Next>> serve_request();
+    Result<> understand();
+    void pin_head();
+    bool body_is_here() const;
+    std::string_view body_here() const;
+    void finish_request_bytes();
+    void report();
+
+    // inspect.cpp
+    Task<Result<int>> inspect_request();
+    Task<Result<int>> inspect_response(std::string_view body);
+    Task<Result<bool>> collect_for_inspection();
+    waf::RequestView request_view(std::string_view body) const;
+    bool response_body_is_inspected() const;
+    void pin_response();
+
+    // forward.cpp
+    Task<Result<Next>> forward();
+    Task<Result<>> obtain(bool fresh);
+    upstream::Target target_of_decision() const;
+    void encode_request();
+    void encode_request_fields();
+    bool replayable() const;
+    bool may_try_again(const Error& error) const;
+    Task<Result<>> send_request();
+    Task<Result<>> send_long_request();
+    Task<Result<>> wait_for_continue();
+    Task<Result<Next>> converse();
+    Task<Result<Next>> converse_both_ways();
+    Task<Result<Next>> receive_answer();
+    std::chrono::milliseconds answer_limit() const;
+    filters::Variables variables(VariableTexts& texts) const;
+
+    // respond.cpp
+    Task<Result<>> read_response_head();
+    Task<Result<>> pass_interim();
+    Task<Result<Next>> respond();
+    Task<Result<Next>> pass_upgrade();
+    Task<Result<>> send_response_head_only();
+    Task<Result<>> send_response_streaming();
+    Task<Result<>> send_response_collected();
+    void encode_response();
+    bool response_has_body() const;
+    BodyForm client_form() const;
+    bool client_may_keep() const;
+    void settle_upstream();
+    http::Limits upstream_limits() const;
+
+    // answers.cpp
+    Task<Result<Next>> answer(int status, std::string_view text, std::span<const http::Field> fields = {});
+    Task<Result<Next>> answer_error(Error error);
+    Task<Result<Next>> answer_refusal(int status);
+    Task<Result<>> refuse_head(int status);
+    bool can_keep_after_answer() const;
+    Task<void> linger();
+    std::string request_id() const;
+
+    BodySource client_body();
+    BodySource upstream_body();
+
+    Client client_;
+    Surroundings around_;
+    const Site& site_;
+    upstream::ConnectionPtr early_;
+    upstream::ConnectionPtr upstream_; // of the exchange, or kept for the next one of this client
+    Live& live_;
+    Observer& observer_;
+
+    http::RequestHead head_;
+    std::size_t head_size_ = 0; // in client_.received; 0 once pinned
+    std::string pinned_head_;
+    http::BodyReader request_body_{Side::client};
+    std::string collected_; // a request body read for inspection, to be sent on
+    bool body_collected_ = false;
+    std::string path_scratch_;
+    std::string host_scratch_;
+    std::string_view path_; // normal form
+    std::string_view host_;
+    route::Decision decision_;
+    const RoutePlan* plan_ = nullptr;
+    std::unique_ptr<waf::Inspection> inspection_;
+
+    std::string request_out_;           // the head as it goes to the upstream
+    bool request_sent_ = false;         // all of it
+    bool continue_passed_ = false;      // the client was told to go on with its body
+    bool waiting_for_continue_ = false; // a 100 ends the reading of the response head, for now
+
+    http::ResponseHead response_;
+    std::size_t response_head_size_ = 0;
+    std::string pinned_response_;
+    http::BodyReader response_body_{Side::upstream};
+    std::string collected_response_;
+    std::optional<Error> upload_failed_; // why the request's body did not reach the upstream
+    std::string response_out_;
+    bool response_begun_ = false; // bytes of it went to the client
+    bool client_keeps_ = false;   // the client was told that the connection stays
+
+    ExchangeRecord record_;
+};
+
+} // namespace gw::proxy

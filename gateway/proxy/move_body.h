@@ -1,0 +1,44 @@
+#pragma once
+
+#include "gateway/base/buffer.h"
+#include "gateway/base/stream.h"
+#include "gateway/http/body.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace gw::proxy {
+
+/// How a body is written.
+enum class BodyForm { plain, chunked };
+
+/// Where a body comes from: what is in `received` first, then the stream.
+struct BodySource {
+    Stream& stream;
+    Buffer& received;
+    http::BodyReader& reader;
+    std::chrono::milliseconds idle_limit;
+    std::uint64_t limit_bytes = UINT64_MAX; ///< content past that is `too_large`
+};
+
+/// A copy of the beginning of what passes, for those who look at it afterwards. `limit_bytes` 0: none is kept.
+struct Tee {
+    std::string bytes;
+    std::size_t limit_bytes = 0;
+};
+
+/// Moves a body on, unframed and framed anew, as it arrives: `head` first, together with the first piece in one write.
+/// `moved_bytes` counts content while it runs. Ends when the body has ended.
+/// Errors: of either stream or the framing, with their side.
+Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, asio::const_buffer head,
+                         std::uint64_t& moved_bytes, Tee* tee);
+
+/// Reads a body into memory until it has ended, or is longer than `limit_bytes` (by less than the buffer). True: it has
+/// ended.
+Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into);
+
+/// Reads on and forgets, up to `limit_bytes`. True: the body has ended, the connection can carry another message.
+Task<bool> drain_body(BodySource from, std::size_t limit_bytes);
+
+} // namespace gw::proxy

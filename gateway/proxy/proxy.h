@@ -1,0 +1,40 @@
+#pragma once
+
+#include "gateway/base/buffer.h"
+#include "gateway/base/flow.h"
+#include "gateway/base/stream.h"
+#include "gateway/proxy/exchange.h"
+#include "gateway/proxy/site.h"
+#include "gateway/upstream/dialer.h"
+
+#include <string_view>
+
+namespace gw::proxy {
+
+/// A client that speaks HTTP/1. What is referred to outlives the call.
+struct Client {
+    Stream& stream;
+    Buffer& received; ///< what was read while peeking
+    const Flow& flow;
+    std::string_view id;                           ///< of the connection; a request's id is this, '-', and its number
+    bool secure = false;                           ///< it came over TLS that was opened here
+    bool keep_address = false;                     ///< upstreams see the client's address
+    route::Action otherwise = route::Action::deny; ///< what no route matches
+};
+
+/// What a worker and a generation give to every session.
+struct Surroundings {
+    const Site& site;
+    waf::Inspector* inspector = nullptr; ///< null: every policy is off
+    upstream::Dialer& dialer;
+    const bool& draining; ///< true: answer what is under way, then close
+};
+
+/// Serves one request after another until the client or the gateway ends the connection, or a protocol upgrade: then
+/// the upstream connection is returned, and both sides belong to the relay from there on. Null otherwise. `early`: a
+/// connection to the original destination that was dialled already, or null. Errors: what ended the connection before
+/// its time. Each exchange was reported to `observer`, errors included.
+Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
+                                          Observer& observer);
+
+} // namespace gw::proxy

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "gateway/base/descriptor.h"
+#include "gateway/base/result.h"
+#include "gateway/session/settings.h"
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace gw::session {
+
+/// Takes finished lines from the workers, in batches, and writes them on a thread of its own: a slow disk or journal
+/// stalls no connection. When it cannot keep up, whole batches are dropped and counted. Also keeps the newest records
+/// in memory for `gatewayctl log`.
+class LogWriter {
+public:
+    LogWriter();
+    ~LogWriter(); ///< writes what it has, then ends
+
+    /// Where lines go from now on. Errors: `system` when the file cannot be opened; then nothing changes.
+    Result<> send_to(const AccessLog& access);
+
+    /// `lines`: for the log as configured, each with its line break, may be empty. `records`: the same as JSON lines.
+    void put(std::string lines, std::string records);
+
+    struct Recent {
+        std::uint64_t next = 0;    ///< sequence number to ask from the next time
+        std::uint64_t dropped = 0; ///< batches dropped so far
+        std::vector<std::string> records;
+    };
+    /// Records from sequence number `after` on, at most `limit` of the newest; 0: the newest there are.
+    Recent recent(std::uint64_t after, std::size_t limit) const;
+
+private:
+    void run();
+    void keep(std::string_view records);
+    static void write_out(int descriptor, std::string_view lines);
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<std::pair<std::string, std::string>> waiting_;
+    std::size_t waiting_bytes_ = 0;
+    std::uint64_t dropped_ = 0;
+    bool stopping_ = false;
+    AccessLog access_;
+    Descriptor file_;
+    std::deque<std::string> recent_;
+    std::size_t recent_bytes_ = 0;
+    std::uint64_t next_ = 1; // sequence number of the next record
+    std::thread thread_;
+};
+
+} // namespace gw::session

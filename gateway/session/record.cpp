@@ -1,0 +1,334 @@
+#include "gateway/session/record.h"
+
+#include "gateway/base/log.h"
+
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace gw::session {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Writes one JSON object, field by field. Names are ours; values are escaped.
+class JsonObject {
+public:
+    explicit JsonObject(std::string& out) : out_(out) { out_ += '{'; }
+    void end() { out_ += '}'; }
+
+    void text(std::string_view name, std::string_view value)
+    {
+        begin(name);
+        out_ += '"';
+        log::append_json(out_, value);
+        out_ += '"';
+    }
+    template <class Number> void number(std::string_view name, Number value)
+    {
+        begin(name);
+        std::array<char, 24> digits;
+        const auto done = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+        out_.append(digits.data(), done.ptr);
+    }
+    void boolean(std::string_view name, bool value)
+    {
+        begin(name);
+        out_ += value ? "true" : "false";
+    }
+    void milliseconds(std::string_view name, Clock::duration value)
+    {
+        begin(name);
+        append_milliseconds(out_, value);
+    }
+    std::string& raw(std::string_view name)
+    {
+        begin(name);
+        return out_;
+    }
+    static void append_milliseconds(std::string& out, Clock::duration value)
+    {
+        const auto micro = std::chrono::duration_cast<std::chrono::microseconds>(value).count();
+        std::array<char, 32> digits;
+        auto done = std::to_chars(digits.data(), digits.data() + digits.size(), micro / 1000);
+        out.append(digits.data(), done.ptr);
+        const auto rest = static_cast<int>(micro % 1000);
+        const std::array<char, 4> fraction{'.', static_cast<char>('0' + rest / 100),
+                                           static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+        out.append(fraction.data(), fraction.size());
+    }
+
+private:
+    void begin(std::string_view name)
+    {
+        if (!first_) out_ += ',';
+        first_ = false;
+        out_ += '"';
+        out_ += name;
+        out_ += "\":";
+    }
+    std::string& out_;
+    bool first_ = true;
+};
+
+/// RFC 3339 in UTC with milliseconds. The part up to the second is made once a second and thread.
+std::string_view time_text(std::chrono::system_clock::time_point at)
+{
+    thread_local std::time_t second = -1;
+    thread_local std::array<char, 32> text{};
+    const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+    const auto now = static_cast<std::time_t>(since / 1000);
+    if (now != second) {
+        std::tm parts{};
+        ::gmtime_r(&now, &parts);
+        std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S.000Z", &parts);
+        second = now;
+    }
+    const auto milli = static_cast<int>(since % 1000);
+    text[20] = static_cast<char>('0' + milli / 100);
+    text[21] = static_cast<char>('0' + milli / 10 % 10);
+    text[22] = static_cast<char>('0' + milli % 10);
+    return {text.data(), 24};
+}
+
+/// An endpoint's text, made once while it stays the same: most lines of a thread share few.
+void append_endpoint(std::string& out, const Endpoint& endpoint) { out += endpoint.text(); }
+
+void put_endpoint(JsonObject& object, std::string_view name, const Endpoint& endpoint)
+{
+    auto& out = object.raw(name);
+    out += '"';
+    append_endpoint(out, endpoint);
+    out += '"';
+}
+
+void put_error(JsonObject& object, const std::optional<Error>& error)
+{
+    if (!error) {
+        object.text("end", "ok");
+        return;
+    }
+    object.text("end", name_of(error->fault));
+    object.text("side", name_of(error->side));
+    auto what = error->what;
+    if (error->cause) what += ": " + error->cause.message();
+    object.text("what", what);
+}
+
+std::string_view name_of_mode(waf::Mode mode)
+{
+    switch (mode) {
+    case waf::Mode::off: return "off";
+    case waf::Mode::detect: return "detect";
+    case waf::Mode::block: return "block";
+    }
+    return "off";
+}
+
+std::string_view name_of_action(waf::Verdict::Action action)
+{
+    switch (action) {
+    case waf::Verdict::Action::pass: return "pass";
+    case waf::Verdict::Action::block: return "block";
+    case waf::Verdict::Action::failed: return "failed";
+    }
+    return "failed";
+}
+
+/// The harsher of the two verdicts decides what the line says.
+const waf::Verdict* leading_verdict(const proxy::ExchangeRecord& record)
+{
+    if (record.response_verdict &&
+        (!record.request_verdict || record.response_verdict->action != waf::Verdict::Action::pass))
+        return &*record.response_verdict;
+    return record.request_verdict ? &*record.request_verdict : nullptr;
+}
+
+/// pass, detected (rules scored, nothing was stopped), block, failed.
+std::string_view verdict_word(const waf::Verdict& verdict, bool any_hits)
+{
+    if (verdict.action == waf::Verdict::Action::pass && any_hits) return "detected";
+    return name_of_action(verdict.action);
+}
+
+bool any_hits(const proxy::ExchangeRecord& record)
+{
+    return (record.request_verdict && !record.request_verdict->hits.empty()) ||
+           (record.response_verdict && !record.response_verdict->hits.empty());
+}
+
+template <class Each> void for_each_hit(const proxy::ExchangeRecord& record, Each each)
+{
+    for (const auto* verdict : {&record.request_verdict, &record.response_verdict})
+        if (*verdict)
+            for (const auto& hit : (*verdict)->hits) each(hit);
+}
+
+void put_waf(JsonObject& object, const proxy::ExchangeRecord& record, std::string_view incident)
+{
+    auto& out = object.raw("waf");
+    JsonObject waf{out};
+    waf.text("mode", name_of_mode(record.waf_mode));
+    if (const auto* verdict = leading_verdict(record)) {
+        waf.text("verdict", verdict_word(*verdict, any_hits(record)));
+        waf.number("score", verdict->score);
+        auto& rules = waf.raw("rules");
+        rules += '[';
+        for_each_hit(record, [&](const waf::Hit& hit) {
+            if (rules.back() != '[') rules += ',';
+            rules += std::to_string(hit.id);
+        });
+        rules += ']';
+        auto& matches = waf.raw("matches");
+        matches += '[';
+        for_each_hit(record, [&](const waf::Hit& hit) {
+            if (matches.back() != '[') matches += ',';
+            JsonObject match{matches};
+            match.number("rule", hit.id);
+            match.text("message", hit.message);
+            match.text("matched", hit.matched);
+            match.end();
+        });
+        matches += ']';
+        if (!verdict->failure.empty()) waf.text("failure", verdict->failure);
+    }
+    if (record.incident) waf.text("incident", incident);
+    waf.end();
+}
+
+std::string request_id(const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
+{
+    return connection.id + "-" + std::to_string(record.number);
+}
+
+} // namespace
+
+void append_json_line(std::string& into, const ConnectionRecord& record, Clock::time_point now)
+{
+    JsonObject object{into};
+    object.text("time", time_text(std::chrono::system_clock::now()));
+    object.text("kind", "connection");
+    object.text("id", record.id);
+    object.text("listener", record.listener);
+    put_endpoint(object, "client", record.flow.client);
+    put_endpoint(object, "destination", record.flow.destination);
+    object.text("recovered", name_of(record.flow.recovered));
+    object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
+    if (!record.server_name.empty()) object.text("server_name", record.server_name);
+    object.number("route", record.live.route);
+    object.text("action", record.action);
+    if (record.upstream.port != 0) {
+        put_endpoint(object, "upstream", record.upstream);
+        object.boolean("source_kept", record.source_kept);
+    }
+    object.number("from_client_bytes", record.relayed.from_client_bytes + record.live.from_client_bytes);
+    object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
+    object.number("requests", record.live.requests);
+    object.milliseconds("duration_ms", now - record.began);
+    put_error(object, record.error);
+    object.end();
+}
+
+void append_json_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
+{
+    const auto id = request_id(record, connection);
+    JsonObject object{into};
+    object.text("time", time_text(std::chrono::system_clock::now()));
+    object.text("kind", "request");
+    object.text("id", id);
+    object.text("connection", connection.id);
+    object.text("listener", connection.listener);
+    put_endpoint(object, "client", connection.flow.client);
+    put_endpoint(object, "destination", connection.flow.destination);
+    object.text("method", record.method);
+    object.text("host", record.host);
+    object.text("target", record.target);
+    object.text("version", record.minor_version == 0 ? "1.0" : "1.1");
+    object.number("status", record.status);
+    object.number("route", record.route);
+    object.text("action", record.action);
+    if (record.upstream.port != 0) {
+        put_endpoint(object, "upstream", record.upstream);
+        object.boolean("reused", record.reused);
+        object.boolean("source_kept", record.source_kept);
+        object.milliseconds("upstream_ms", record.upstream_wait);
+    }
+    object.number("request_bytes", record.request_bytes);
+    object.number("response_bytes", record.response_bytes);
+    object.milliseconds("duration_ms", record.ended - record.began);
+    if (record.waf_mode != waf::Mode::off) put_waf(object, record, id);
+    put_error(object, record.error);
+    object.end();
+}
+
+void append_human_line(std::string& into, const ConnectionRecord& record, Clock::time_point now)
+{
+    into.append(time_text(std::chrono::system_clock::now())).append(" conn ").append(record.id).append(" ");
+    into.append(record.flow.client.text()).append(" -> ").append(record.flow.destination.text());
+    into.append(" ").append(record.kind ? name_of(*record.kind) : "unknown");
+    if (!record.server_name.empty()) {
+        into += " \"";
+        log::append_plain(into, record.server_name);
+        into += '"';
+    }
+    into.append(" ").append(record.action.empty() ? "-" : record.action);
+    if (record.upstream.port != 0) into.append(" via ").append(record.upstream.text());
+    into.append(" in ").append(std::to_string(record.relayed.from_client_bytes + record.live.from_client_bytes));
+    into.append(" out ")
+        .append(std::to_string(record.relayed.to_client_bytes + record.live.to_client_bytes))
+        .append(" ");
+    JsonObject::append_milliseconds(into, now - record.began);
+    into += " ms ";
+    if (record.error)
+        log::append_plain(into, describe(*record.error));
+    else
+        into += "ok";
+}
+
+void append_human_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
+{
+    into.append(time_text(std::chrono::system_clock::now())).append(" req ").append(request_id(record, connection));
+    into.append(" ").append(connection.flow.client.text()).append(" \"");
+    log::append_plain(into, record.method);
+    into += ' ';
+    log::append_plain(into, record.host);
+    log::append_plain(into, record.target);
+    into.append("\" ").append(std::to_string(record.status)).append(" ").append(std::to_string(record.response_bytes));
+    into += ' ';
+    JsonObject::append_milliseconds(into, record.ended - record.began);
+    into += " ms";
+    if (record.upstream.port != 0) into.append(" via ").append(record.upstream.text());
+    if (const auto* verdict = leading_verdict(record)) {
+        into.append(" waf ").append(verdict_word(*verdict, any_hits(record)));
+        for_each_hit(record, [&](const waf::Hit& hit) { into.append(" ").append(std::to_string(hit.id)); });
+    }
+    if (record.error) {
+        into += ' ';
+        log::append_plain(into, describe(*record.error));
+    }
+}
+
+void append_progress(std::string& into, const ConnectionRecord& record, Clock::time_point now)
+{
+    JsonObject object{into};
+    object.text("id", record.id);
+    object.text("listener", record.listener);
+    put_endpoint(object, "client", record.flow.client);
+    put_endpoint(object, "destination", record.flow.destination);
+    object.text("recovered", name_of(record.flow.recovered));
+    object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
+    object.text("server_name", record.server_name);
+    object.number("route", record.live.route);
+    object.text("action", record.action);
+    const auto& upstream = record.live.upstream.port != 0 ? record.live.upstream : record.upstream;
+    object.text("upstream", upstream.port != 0 ? upstream.text() : "");
+    object.number("requests", record.live.requests);
+    object.number("from_client_bytes", record.relayed.from_client_bytes + record.live.from_client_bytes);
+    object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
+    object.number("age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now - record.began).count());
+    object.text("state", record.state == "http" && record.live.waiting ? "idle" : record.state);
+    object.end();
+}
+
+} // namespace gw::session

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "gateway/base/flow.h"
+#include "gateway/base/result.h"
+#include "gateway/proxy/exchange.h"
+#include "gateway/relay/relay.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gw::session {
+
+/// One connection, from accept to its end. Filled along the way; looked at by `gatewayctl connections` meanwhile.
+struct ConnectionRecord {
+    std::string id;
+    Flow flow;
+    std::string listener; ///< a copy: it outlives the generation
+    std::optional<Hello::Kind> kind;
+    std::string server_name;
+    std::string_view action;
+    Endpoint upstream;
+    bool source_kept = false;
+    relay::Counts relayed; ///< while and after it is relayed
+    proxy::Live live;      ///< while and after it is HTTP
+    std::chrono::steady_clock::time_point began{};
+    std::chrono::system_clock::time_point began_at{};
+    std::string_view state = "accepted"; ///< peeking, dialling, relaying, http, idle
+    std::optional<Error> error;          ///< why it did not end as it should
+};
+
+/// One line of JSON for a connection that ended, without the line break. What a client sent is escaped.
+void append_json_line(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
+/// The same for a request. `connection` is the one it came over.
+void append_json_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection);
+
+/// The lines for people: no colours, no control characters, fields in a fixed order.
+void append_human_line(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
+void append_human_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection);
+
+/// A connection in progress, as one JSON object for `gatewayctl connections`.
+void append_progress(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
+
+} // namespace gw::session

@@ -1,0 +1,199 @@
+#include "gateway/session/session.h"
+
+#include "gateway/intake/listener.h"
+#include "gateway/intake/peek_hello.h"
+#include "gateway/proxy/proxy.h"
+
+namespace gw::session {
+
+namespace {
+
+constexpr std::size_t body_room_bytes = 32 * 1024;
+
+std::size_t buffer_limit(const Generation& generation)
+{
+    return std::max(generation.intake.max_hello_bytes, generation.site.settings.limits.head_bytes) + body_room_bytes;
+}
+
+} // namespace
+
+Session::Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, const Endpoint& client,
+                 const intake::ListenerSettings& listener, std::string id)
+    : host_(host), around_(host.surroundings()), stream_(std::move(socket), Side::client, wheel), listener_(listener),
+      socket_(stream_.plain_socket()), received_(buffer_limit(*around_.generation))
+{
+    record_.id = std::move(id);
+    record_.flow.client = client;
+    record_.flow.listener = listener_.name;
+    record_.listener = listener_.name;
+    record_.began = std::chrono::steady_clock::now();
+    record_.began_at = std::chrono::system_clock::now();
+    host_.began(*this);
+}
+
+Session::~Session() { host_.ended(*this); }
+
+// --- the way of a connection
+
+Task<Result<>> Session::serve()
+{
+    const auto flow = intake::learn_flow(socket_, record_.flow.client, listener_);
+    if (!flow) co_return flow.error();
+    record_.flow = *flow;
+
+    const auto hello = co_await greet();
+    if (!hello) co_return hello.error();
+    record_.kind = hello->kind;
+    record_.server_name = hello->server_name;
+    const auto fits = check_protocol(*hello);
+    if (!fits) co_return fits.error();
+
+    if (hello->kind == Hello::Kind::http1) co_return co_await serve_http();
+    co_return co_await relay(*hello);
+}
+
+// --- what the client speaks
+
+Task<Result<Hello>> Session::greet()
+{
+    record_.state = "peeking";
+    Hello known;
+    switch (listener_.protocol) {
+    case intake::Protocol::http: known.kind = Hello::Kind::http1; co_return known;
+    case intake::Protocol::tcp: known.kind = Hello::Kind::other; co_return known;
+    case intake::Protocol::tls:
+    case intake::Protocol::automatic: break;
+    }
+    const bool may_wait_for_server = listener_.protocol == intake::Protocol::automatic && record_.flow.intercepted();
+    if (may_wait_for_server) {
+        const auto spoke =
+            co_await intake::read_first_bytes(stream_, received_, around_.generation->intake.dial_early_after);
+        if (!spoke) co_return spoke.error();
+        if (!*spoke) co_return co_await greet_silent_client();
+    }
+    co_return co_await intake::peek_hello(stream_, received_, around_.generation->intake);
+}
+
+/// A client that says nothing may wait for the server to speak first, as with SMTP or SSH. So the server is dialled,
+/// and whoever speaks first decides. An HTTP client that was only slow finds its connection already made.
+Task<Result<Hello>> Session::greet_silent_client()
+{
+    record_.state = "dialling";
+    auto dialled = co_await around_.dialer.dial(original_target(), true);
+    if (!dialled) co_return dialled.error();
+    early_ = std::move(*dialled);
+    record_.upstream = early_->remote;
+    record_.source_kept = early_->source_kept;
+    record_.state = "peeking";
+
+    Hello hello;
+    auto* upstream = dynamic_cast<SocketStream*>(early_->stream.get());
+    const auto first = co_await intake::who_speaks_first(stream_, *upstream, around_.generation->intake.hello_limit);
+    if (!first) co_return first.error();
+    switch (*first) {
+    case intake::Who::client: break;
+    case intake::Who::upstream: hello.kind = Hello::Kind::server_first; co_return hello;
+    case intake::Who::nobody: hello.kind = Hello::Kind::silent; co_return hello;
+    }
+    co_return co_await intake::peek_hello(stream_, received_, around_.generation->intake);
+}
+
+/// What the listener is for, and what could carry requests past the inspection.
+Result<> Session::check_protocol(const Hello& hello) const
+{
+    if (listener_.protocol == intake::Protocol::tls && hello.kind != Hello::Kind::tls)
+        return Error{Fault::denied, Side::client, "not TLS, on a listener for TLS", {}};
+    const auto& policies = around_.generation->site.waf.policies;
+    const bool blocks =
+        std::any_of(policies.begin(), policies.end(), [](const auto& p) { return p.mode == waf::Mode::block; });
+    if (hello.kind == Hello::Kind::http2 && blocks && listener_.protocol == intake::Protocol::automatic)
+        return Error{
+            Fault::denied, Side::client, "HTTP/2 in clear text cannot be inspected, and waf.mode is block", {}};
+    return {};
+}
+
+// --- passing it on
+
+route::Action Session::otherwise() const
+{
+    return listener_.otherwise == intake::Otherwise::original && record_.flow.intercepted()
+               ? route::Action::forward_original
+               : route::Action::deny;
+}
+
+bool Session::keeps_address() const
+{
+    return listener_.client_address == intake::ClientAddress::keep && record_.flow.intercepted();
+}
+
+upstream::Target Session::original_target() const
+{
+    upstream::Target target;
+    target.endpoint = record_.flow.destination;
+    if (keeps_address()) target.source = record_.flow.client.address;
+    return target;
+}
+
+Result<upstream::Target> Session::relay_target(const Hello& hello)
+{
+    route::Decision decision;
+    decision.action = otherwise();
+    if (hello.kind == Hello::Kind::tls)
+        around_.generation->site.routes.decide_by_name(hello.server_name, listener_.name, otherwise(), decision);
+    record_.live.route = decision.route;
+    record_.action = route::name_of(decision.action);
+    if (decision.action == route::Action::forward_original) return original_target();
+    if (decision.action != route::Action::forward_url)
+        return Error{Fault::denied, Side::client, "no route for this connection", {}};
+    upstream::Target target;
+    target.named_by = upstream::NamedBy::configuration;
+    target.host = decision.host;
+    target.endpoint.port = decision.port;
+    if (keeps_address()) target.source = record_.flow.client.address;
+    return target;
+}
+
+Task<Result<>> Session::relay(const Hello& hello)
+{
+    auto target = relay_target(hello);
+    if (!target) co_return target.error();
+    if (early_ == nullptr || early_->target != *target) {
+        record_.state = "dialling";
+        auto dialled = co_await around_.dialer.dial(std::move(*target), true);
+        if (!dialled) co_return dialled.error();
+        early_ = std::move(*dialled);
+    }
+    record_.upstream = early_->remote;
+    record_.source_kept = early_->source_kept;
+    co_return co_await relay_over(*early_, around_.generation->relay);
+}
+
+Task<Result<>> Session::relay_over(upstream::Connection& upstream, relay::Settings settings)
+{
+    record_.state = "relaying";
+    co_return co_await relay::run(stream_, *upstream.stream, received_.view(), upstream.received.view(), settings,
+                                  record_.relayed);
+}
+
+Task<Result<>> Session::serve_http()
+{
+    record_.state = "http";
+    record_.action = "http";
+    const auto& generation = *around_.generation;
+    const proxy::Client client{stream_, received_, record_.flow, record_.id, false, keeps_address(), otherwise()};
+    const proxy::Surroundings around{generation.site, around_.inspector.get(), around_.dialer, around_.draining};
+    auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
+    if (!upgraded) co_return upgraded.error();
+    if (*upgraded == nullptr) co_return Result<>{};
+    record_.upstream = (*upgraded)->remote;
+    auto settings = generation.relay;
+    settings.idle_limit = generation.site.settings.upgraded_idle_limit;
+    co_return co_await relay_over(**upgraded, settings);
+}
+
+void Session::drain()
+{
+    if (record_.state == "http" && record_.live.waiting && received_.empty()) stream_.cancel();
+}
+
+} // namespace gw::session

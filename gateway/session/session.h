@@ -1,0 +1,77 @@
+#pragma once
+
+#include "gateway/base/socket_stream.h"
+#include "gateway/session/gate.h"
+#include "gateway/session/generation.h"
+#include "gateway/session/record.h"
+#include "gateway/upstream/dialer.h"
+#include "waf/inspector.h"
+
+#include <memory>
+
+namespace gw::session {
+
+class Session;
+
+/// What a session uses of its worker and generation. It keeps this copy to its end.
+struct Surroundings {
+    GenerationPtr generation;
+    std::shared_ptr<waf::Inspector> inspector;
+    upstream::Dialer& dialer;
+    const bool& draining;
+};
+
+/// The worker, as a session sees it.
+class Host {
+public:
+    virtual ~Host() = default;
+    virtual Surroundings surroundings() = 0;
+    virtual void began(Session& session) = 0;
+    virtual void ended(Session& session) = 0;
+    virtual void request_ended(const proxy::ExchangeRecord& record, const Session& session) = 0;
+};
+
+/// One client connection, from accept to its end: STYLE's way of a connection, in serve.cpp.
+class Session final : public proxy::Observer {
+public:
+    Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, const Endpoint& client,
+            const intake::ListenerSettings& listener, std::string id);
+    ~Session() override;
+
+    Task<Result<>> serve();
+
+    const ConnectionRecord& record() const { return record_; }
+    const GenerationPtr& generation() const { return around_.generation; }
+    /// The gateway stops: a connection between two requests ends now.
+    void drain();
+    void abort() { stream_.close(true); }
+    void set_error(Error error) { record_.error = std::move(error); }
+
+    void ended(const proxy::ExchangeRecord& exchange) override { host_.request_ended(exchange, *this); }
+
+private:
+    friend class Worker;
+    Task<Result<Hello>> greet();
+    Task<Result<Hello>> greet_silent_client();
+    Result<> check_protocol(const Hello& hello) const;
+    route::Action otherwise() const;
+    bool keeps_address() const;
+    upstream::Target original_target() const;
+    Result<upstream::Target> relay_target(const Hello& hello);
+    Task<Result<>> relay(const Hello& hello);
+    Task<Result<>> relay_over(upstream::Connection& upstream, relay::Settings settings);
+    Task<Result<>> serve_http();
+
+    Host& host_;
+    Surroundings around_;
+    SocketStream stream_;
+    const intake::ListenerSettings& listener_; // of around_.generation
+    int socket_;
+    Buffer received_;
+    upstream::ConnectionPtr early_;
+    ConnectionRecord record_;
+    Session* next_ = nullptr; // of the worker's list
+    Session** link_ = nullptr;
+};
+
+} // namespace gw::session

@@ -1,0 +1,331 @@
+#include "gateway/session/worker.h"
+
+#include "gateway/base/log.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <cassert>
+#include <cerrno>
+#include <pthread.h>
+#include <sys/socket.h>
+
+namespace gw::session {
+
+namespace {
+
+using Socket = asio::generic::stream_protocol::socket;
+using namespace std::chrono_literals;
+
+constexpr auto log_delay = 100ms;
+constexpr std::size_t log_batch_bytes = 64 * 1024;
+constexpr int accepts_in_a_row = 16;
+constexpr auto accept_pause = 50ms;
+constexpr auto stop_limit = 5s;
+
+bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+} // namespace
+
+struct Worker::Acceptor {
+    Acceptor(asio::io_context& io, std::string key_, std::string listener_)
+        : key(std::move(key_)), listener(std::move(listener_)), socket(io), pause(io)
+    {}
+    std::string key;
+    std::string listener;
+    Socket socket; // only waited on; accept4 itself gives what Asio's acceptor would ask for one by one
+    asio::steady_timer pause;
+    bool closed = false;
+
+    void close()
+    {
+        closed = true;
+        boost::system::error_code ignored;
+        socket.close(ignored);
+        pause.cancel();
+    }
+};
+
+Worker::Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_prefix)
+    : number_(number), gate_(gate), log_(log), id_prefix_(std::move(id_prefix)),
+      log_deadline_(
+          wheel_, [](void* self) noexcept { static_cast<Worker*>(self)->flush_log(); }, this)
+{
+    thread_ = std::thread{[this] {
+        const auto name = "worker-" + std::to_string(number_);
+        ::pthread_setname_np(::pthread_self(), name.c_str());
+        io_.run();
+    }};
+}
+
+Worker::~Worker()
+{
+    stop();
+    thread_.join();
+    flush_log();
+    assert(first_ == nullptr);
+}
+
+// --- what others ask of it
+
+void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket> add, std::vector<std::string> keep,
+                   std::function<void()> done)
+{
+    auto work = [this, generation = std::move(generation), add = std::make_shared<decltype(add)>(std::move(add)),
+                 keep = std::move(keep), done = std::move(done)]() mutable {
+        install(std::move(generation));
+        for (auto& acceptor : acceptors_) {
+            const bool stays = std::find(keep.begin(), keep.end(), acceptor->key) != keep.end();
+            if (!stays) acceptor->close();
+        }
+        for (auto& socket : *add) {
+            auto key = socket.listener + " " + socket.bound.text();
+            auto acceptor = std::make_unique<Acceptor>(io_, std::move(key), socket.listener);
+            const int family = socket.bound.address.is_v6() ? AF_INET6 : AF_INET;
+            boost::system::error_code failed;
+            acceptor->socket.assign({family, 0}, socket.socket.number(), failed);
+            if (failed) {
+                log::error("listening socket " + socket.bound.text() + ": " + failed.message());
+                continue;
+            }
+            socket.socket.release();
+            acceptor->socket.native_non_blocking(true, failed);
+            auto& placed = *acceptors_.emplace_back(std::move(acceptor));
+            auto closed = [this, &placed](std::exception_ptr bug) {
+                if (bug) std::rethrow_exception(bug);
+                std::erase_if(acceptors_, [&](const auto& each) { return each.get() == &placed; });
+            };
+            asio::co_spawn(io_, accept_from(placed), std::move(closed));
+        }
+        done();
+    };
+    asio::post(io_, std::move(work));
+}
+
+void Worker::install(GenerationPtr generation)
+{
+    if (dialer_ == nullptr)
+        dialer_ = std::make_unique<upstream::DirectDialer>(io_, wheel_, generation->upstream, generation->guard,
+                                                           generation->tls);
+    else
+        dialer_->renew(generation->guard, generation->tls);
+    if (generation->inspectors == nullptr) {
+        inspector_.reset();
+        inspector_of_ = nullptr;
+    } else if (inspector_of_ != generation->inspectors.get()) {
+        inspector_ = generation->inspectors->for_worker(io_, wheel_);
+        inspector_of_ = generation->inspectors.get();
+    }
+    counters_.routes.assign(generation->site.routes.routes().size(), {});
+    for (const auto& listener : generation->listeners) counters_.listeners[listener.name];
+    generation_ = std::move(generation);
+}
+
+void Worker::drain()
+{
+    asio::post(io_, [this] {
+        draining_ = true;
+        for (auto& acceptor : acceptors_) acceptor->close();
+        for (auto* session = first_; session != nullptr; session = session->next_) session->drain();
+        if (dialer_ != nullptr) dialer_->close_idle();
+    });
+}
+
+void Worker::stop()
+{
+    asio::post(io_, [this] {
+        draining_ = true;
+        for (auto& acceptor : acceptors_) acceptor->close();
+        for (auto* session = first_; session != nullptr; session = session->next_) session->abort();
+        wait_for_last(std::chrono::steady_clock::now() + stop_limit);
+    });
+}
+
+/// Aborted sessions end by themselves at their next step; the longest wait is one for an inspector's verdict.
+void Worker::wait_for_last(std::chrono::steady_clock::time_point until)
+{
+    if (first_ == nullptr || std::chrono::steady_clock::now() >= until) {
+        io_.stop();
+        return;
+    }
+    auto again = std::make_shared<asio::steady_timer>(io_, 10ms);
+    again->async_wait([this, again, until](boost::system::error_code) { wait_for_last(until); });
+}
+
+void Worker::count(std::function<void(Counters)> take)
+{
+    asio::post(io_, [this, take = std::move(take)] { take(counters_); });
+}
+
+void Worker::connections(std::size_t limit, std::function<void(std::string)> take)
+{
+    asio::post(io_, [this, limit, take = std::move(take)] {
+        std::string list;
+        const auto now = std::chrono::steady_clock::now();
+        std::size_t count = 0;
+        for (auto* session = first_; session != nullptr && count < limit; session = session->next_, ++count) {
+            if (!list.empty()) list += ',';
+            append_progress(list, session->record(), now);
+        }
+        take(std::move(list));
+    });
+}
+
+// --- accepting
+
+Task<void> Worker::accept_from(Acceptor& acceptor)
+{
+    while (!acceptor.closed) {
+        auto ready = co_await acceptor.socket.async_wait(Socket::wait_read, as_outcome);
+        auto& [failed] = ready;
+        if (failed || acceptor.closed) co_return;
+        for (int i = 0; i < accepts_in_a_row; ++i) {
+            sockaddr_storage peer{};
+            socklen_t length = sizeof peer;
+            const int accepted = ::accept4(acceptor.socket.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
+                                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (accepted < 0) {
+                if (errno == EAGAIN) break;
+                ++counters_.accept_failures;
+                if (!is_shortage(errno)) continue; // that one connection is gone: ECONNABORTED and the like
+                // Without this the loop would spin: the connection stays in the queue and the socket readable.
+                acceptor.pause.expires_after(accept_pause);
+                auto paused = co_await acceptor.pause.async_wait(as_outcome);
+                (void)paused;
+                break;
+            }
+            Socket socket{io_};
+            boost::system::error_code wrong;
+            socket.assign({peer.ss_family, 0}, accepted, wrong);
+            if (wrong) {
+                ::close(accepted);
+                continue;
+            }
+            serve(std::move(socket), peer, acceptor.listener);
+        }
+    }
+}
+
+void Worker::serve(Socket socket, const sockaddr_storage& peer, const std::string& listener)
+{
+    const auto* settings = generation_->listener(listener);
+    if (settings == nullptr) return; // closed with this generation; the socket closes here
+    auto pass = gate_.enter();
+    if (!pass) {
+        ++counters_.turned_away;
+        return; // full: the client's socket closes here
+    }
+    auto id = id_prefix_ + std::to_string(next_id_++);
+    auto session =
+        std::make_unique<Session>(*this, std::move(socket), wheel_, from_sockaddr(peer), *settings, std::move(id));
+    auto& started = *session;
+    auto finished = [session = std::move(session), pass = std::move(*pass)](std::exception_ptr bug, Result<> end) {
+        if (bug) std::rethrow_exception(bug);
+        if (!end) session->set_error(end.error());
+    };
+    asio::co_spawn(io_, started.serve(), std::move(finished));
+}
+
+// --- for its sessions
+
+Surroundings Worker::surroundings() { return {generation_, inspector_, *dialer_, draining_}; }
+
+void Worker::began(Session& session)
+{
+    session.next_ = first_;
+    if (first_ != nullptr) first_->link_ = &session.next_;
+    first_ = &session;
+    session.link_ = &first_;
+    ++counters_.connections;
+    ++counters_.active;
+    auto& listener = counters_.listeners[session.record().listener];
+    ++listener.connections;
+    ++listener.active;
+}
+
+void Worker::ended(Session& session)
+{
+    *session.link_ = session.next_;
+    if (session.next_ != nullptr) session.next_->link_ = session.link_;
+    const auto& record = session.record();
+    --counters_.active;
+    --counters_.listeners[record.listener].active;
+    counters_.from_client_bytes += record.relayed.from_client_bytes + record.live.from_client_bytes;
+    counters_.to_client_bytes += record.relayed.to_client_bytes + record.live.to_client_bytes;
+    if (record.error)
+        ++counters_.faults[static_cast<std::size_t>(record.error->side)][static_cast<std::size_t>(record.error->fault)];
+    if (record.live.requests == 0 && record.live.route >= 0 && session.generation() == generation_) {
+        auto& route = counters_.routes[static_cast<std::size_t>(record.live.route)];
+        ++route.hits;
+        route.last_hit_epoch_seconds = std::time(nullptr);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    log_line([&](std::string& out) { append_json_line(out, record, now); },
+             [&](std::string& out) { append_human_line(out, record, now); }, record.error.has_value());
+}
+
+void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& session)
+{
+    ++counters_.requests;
+    if (record.status >= 100 && record.status < 600)
+        ++counters_.responses[static_cast<std::size_t>(record.status / 100 - 1)];
+    if (record.upstream.port != 0) ++(record.reused ? counters_.upstream_reuses : counters_.upstream_connections);
+    if (record.route >= 0 && session.generation() == generation_) {
+        auto& route = counters_.routes[static_cast<std::size_t>(record.route)];
+        ++route.hits;
+        route.last_hit_epoch_seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+                .count();
+    }
+    bool scored = false;
+    if (record.request_verdict) {
+        using Action = waf::Verdict::Action;
+        const auto action_of = [](const auto& verdict) { return verdict ? verdict->action : Action::pass; };
+        const auto request = action_of(record.request_verdict);
+        const auto response = action_of(record.response_verdict);
+        scored = !record.request_verdict->hits.empty() ||
+                 (record.response_verdict && !record.response_verdict->hits.empty());
+        if (request == Action::block || response == Action::block)
+            ++counters_.waf_blocked;
+        else if (request == Action::failed || response == Action::failed)
+            ++counters_.waf_failed;
+        else
+            ++(scored ? counters_.waf_detected : counters_.waf_pass);
+    }
+    const auto duration = record.ended - record.began;
+    counters_.request_durations.add(duration);
+    if (record.upstream.port != 0) counters_.added_durations.add(duration - record.upstream_wait);
+    const auto& connection = session.record();
+    const bool notable = record.error || scored || record.incident || record.status >= 400;
+    log_line([&](std::string& out) { append_json_line(out, record, connection); },
+             [&](std::string& out) { append_human_line(out, record, connection); }, notable);
+}
+
+/// The records in memory hold everything, or, when the access log is off, what is worth a look.
+void Worker::log_line(const std::function<void(std::string&)>& json, const std::function<void(std::string&)>& human,
+                      bool notable)
+{
+    const auto format = generation_->session.access.format;
+    if (format == AccessLog::Format::off && !notable) return;
+    const auto begin = log_records_.size();
+    json(log_records_);
+    log_records_ += '\n';
+    if (format == AccessLog::Format::json) log_lines_.append(log_records_, begin);
+    if (format == AccessLog::Format::human) {
+        human(log_lines_);
+        log_lines_ += '\n';
+    }
+    if (log_records_.size() >= log_batch_bytes)
+        flush_log();
+    else if (log_deadline_.at() == Deadline::Clock::time_point::max())
+        log_deadline_.expire_after(log_delay);
+}
+
+void Worker::flush_log()
+{
+    if (log_records_.empty()) return;
+    log_.put(std::move(log_lines_), std::move(log_records_));
+    log_lines_.clear();
+    log_records_.clear();
+}
+
+} // namespace gw::session

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "gateway/base/deadline.h"
+#include "gateway/intake/listener.h"
+#include "gateway/session/counters.h"
+#include "gateway/session/gate.h"
+#include "gateway/session/generation.h"
+#include "gateway/session/log_writer.h"
+#include "gateway/session/session.h"
+#include "gateway/upstream/direct.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace gw::session {
+
+/// One thread, one io_context, its own listening sockets, upstream connections and inspectors. A connection stays where
+/// it was accepted. The public calls may come from any thread; what they do is done on the worker's.
+class Worker final : public Host {
+public:
+    Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_prefix);
+    ~Worker() override; ///< stops and joins
+
+    /// From now on new connections are served by this generation. Listening sockets that are not in `keep` are closed,
+    /// `add` are accepted from. `done` is called on the worker's thread.
+    void adopt(GenerationPtr generation, std::vector<intake::ListeningSocket> add, std::vector<std::string> keep,
+               std::function<void()> done);
+    /// Accepts nothing more; idle connections end now, others after what they are doing.
+    void drain();
+    /// Ends all connections.
+    void stop();
+
+    /// A copy of the counters, handed over on the worker's thread.
+    void count(std::function<void(Counters)> take);
+    /// Connections under way as JSON objects, comma-separated, at most `limit`.
+    void connections(std::size_t limit, std::function<void(std::string)> take);
+
+    // Host, for the sessions of this worker.
+    Surroundings surroundings() override;
+    void began(Session& session) override;
+    void ended(Session& session) override;
+    void request_ended(const proxy::ExchangeRecord& record, const Session& session) override;
+
+private:
+    struct Acceptor;
+    Task<void> accept_from(Acceptor& acceptor);
+    void serve(asio::generic::stream_protocol::socket socket, const sockaddr_storage& peer,
+               const std::string& listener);
+    void install(GenerationPtr generation);
+    void wait_for_last(std::chrono::steady_clock::time_point until);
+    void flush_log();
+    void log_line(const std::function<void(std::string&)>& json, const std::function<void(std::string&)>& human,
+                  bool notable);
+
+    std::size_t number_;
+    Gate& gate_;
+    LogWriter& log_;
+    std::string id_prefix_;
+    std::uint64_t next_id_ = 1;
+    asio::io_context io_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+    DeadlineWheel wheel_{io_.get_executor()};
+    Deadline log_deadline_;
+    std::string log_lines_;
+    std::string log_records_;
+    GenerationPtr generation_;
+    std::shared_ptr<waf::Inspector> inspector_;
+    waf::InspectorProcesses* inspector_of_ = nullptr;
+    std::unique_ptr<upstream::DirectDialer> dialer_;
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
+    Session* first_ = nullptr; // those under way
+    Counters counters_;
+    bool draining_ = false;
+    std::thread thread_;
+};
+
+} // namespace gw::session

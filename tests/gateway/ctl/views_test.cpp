@@ -1,0 +1,116 @@
+#include "gateway/ctl/list_views.h"
+#include "gateway/ctl/status_view.h"
+#include "tests/gateway/ctl/sample.h"
+
+#include <gmock/gmock.h>
+
+namespace gw::ctl {
+namespace {
+
+using testing::expect_golden;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Json json(std::string_view text)
+{
+    auto parsed = parse_json(text);
+    if (!parsed) ADD_FAILURE() << "not JSON: " << text;
+    return parsed.value_or(Json());
+}
+
+Json sample_status() { return json(testing::content_of(testing::golden_file("status.json"))); }
+
+TEST(StatusView, FitsOneScreen)
+{
+    expect_golden(status_view(sample_status(), {}), "status.txt");
+    expect_golden(status_view(sample_status(), {true, 80}), "status-colour-80.txt");
+}
+
+TEST(StatusView, ShowsWhatItCanOfAnAnswerItDoesNotKnow)
+{
+    EXPECT_THAT(status_view(Json::object(), {}), HasSubstr("gateway"));
+    // Each member once with a type nobody expects.
+    const auto whole = sample_status();
+    for (const auto& [key, value] : whole.items())
+        for (const auto& other : {json("null"), json("3"), json("\"x\""), json("[1,[2],{}]"), json("{\"a\":[1]}")}) {
+            auto changed = whole;
+            changed[key] = other;
+            EXPECT_FALSE(status_view(changed, {}).empty()) << key;
+        }
+}
+
+TEST(StatusView, LetsNoByteThroughThatATerminalObeys)
+{
+    for (const char c : status_view(sample_status(), {})) EXPECT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7f));
+}
+
+TEST(ConnectionsView, PutsTheBusiestFirstWhenAsked)
+{
+    const auto connections = json(R"([
+        {"id":"a1","client":"198.51.100.7:40000","destination":"192.0.2.10:443","listener":"web","protocol":"tls",
+         "server_name":"shop.example\u001b]0;x\u0007","route":-1,"upstream":"192.0.2.10:443","requests":0,
+         "from_client_bytes":100,"to_client_bytes":2048,"age_seconds":3661,"state":"relaying"},
+        {"id":"a2","client":"[2001:db8::7]:40001","destination":"[2001:db8:1::1]:80","listener":"web","protocol":"http1",
+         "server_name":"","route":2,"upstream":"","requests":1500,"from_client_bytes":500000,"to_client_bytes":7000000,
+         "age_seconds":5,"state":"idle"}])");
+    expect_golden(connections_view(connections, false, {}), "connections.txt");
+    expect_golden(connections_view(connections, true, {false, 80}), "connections-top-80.txt");
+}
+
+TEST(RoutesView, SaysWhenEachWasHitLast)
+{
+    const auto routes = json(R"([
+        {"index":0,"where":"gateway.yaml:10:5","host":"_","path":"/","method":"_","listeners":[],"to":"original","waf":"off",
+         "hits":1234,"last_hit":1000},
+        {"index":1,"where":"gateway.yaml:11:5","host":"shop.example","path":"/a","method":"GET","listeners":["web","public"],
+         "to":"http://10.0.0.1:8080/x","waf":"block","hits":0,"last_hit":0}])");
+    expect_golden(routes_view(routes, 1125, {}), "routes.txt");
+}
+
+TEST(RecordLine, TellsARequestsStory)
+{
+    const auto record = json(R"({"time":"2026-11-21T08:00:00.123Z","kind":"request","client":"198.51.100.7:40000",
+        "method":"GET","host":"shop.example","target":"/?q=<script>","status":403,"route":2,"upstream":"10.0.0.1:80",
+        "response_bytes":512,"duration_ms":1.25,
+        "waf":{"mode":"block","verdict":"block","score":15,"rules":[941100,941110],"incident":"ab12"},"end":"ok"})");
+    EXPECT_EQ(record_line(record, {}),
+              "2026-11-21T08:00:00.123Z 198.51.100.7:40000 GET shop.example/?q=<script> 403 512 B 1.2 ms  route 2 -> "
+              "10.0.0.1:80  waf block score 15 rules 941100,941110 incident ab12\n");
+}
+
+TEST(RecordLine, TellsAConnectionsStory)
+{
+    const auto record = json(R"({"time":"t","kind":"connection","client":"198.51.100.7:40000",
+        "destination":"192.0.2.10:443","protocol":"tls","server_name":"shop.example","action":"forward_original","route":-1,
+        "upstream":"192.0.2.10:443","from_client_bytes":10,"to_client_bytes":2048,"duration_ms":9000,
+        "end":"timed_out","side":"upstream","what":"connect"})");
+    EXPECT_EQ(record_line(record, {}),
+              "t 198.51.100.7:40000 tls to 192.0.2.10:443 (shop.example) forward_original 10 B in 2.0 KiB out 9000 ms "
+              "-> 192.0.2.10:443  end upstream timed_out: connect\n");
+}
+
+TEST(RecordLine, IsOneLineOfPrintableTextWhateverAClientSent)
+{
+    for (int byte = 0; byte < 256; ++byte) {
+        const std::string evil = "a" + std::string(1, static_cast<char>(byte)) + "b\n\x1b[2J";
+        Json record{{"kind", "request"}};
+        for (const auto* key :
+             {"time", "client", "method", "host", "target", "upstream", "end", "side", "what", "route"})
+            record[key] = evil;
+        record["waf"] = {{"verdict", evil}, {"rules", Json::array({evil})}, {"incident", evil}};
+        for (const auto* kind : {"request", "connection", evil.c_str()}) {
+            record["kind"] = kind;
+            const auto line = record_line(record, {});
+            for (const char c : line.substr(0, line.size() - 1)) ASSERT_TRUE(c >= 0x20 && c < 0x7f) << byte;
+            ASSERT_EQ(line.back(), '\n');
+        }
+    }
+}
+
+TEST(JsonText, IsAsciiSoThatNoTerminalObeysIt)
+{
+    EXPECT_EQ(json_text(json("{\"b\":\"\\u001b\xc2\x9b\",\"a\":1}"), false), "{\"b\":\"\\u001b\\u009b\",\"a\":1}");
+}
+
+} // namespace
+} // namespace gw::ctl

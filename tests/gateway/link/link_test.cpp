@@ -1,0 +1,134 @@
+#include "gateway/link/link.h"
+#include "gateway/link/order.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+namespace gw::link {
+namespace {
+
+class LinkTest : public ::testing::Test {
+protected:
+    LinkTest()
+    {
+        auto pair = Link::make_pair();
+        one = std::make_unique<Link>(io, std::move(pair->first));
+        other_end = std::move(pair->second);
+    }
+    void run(Task<void> task)
+    {
+        asio::co_spawn(io, std::move(task), [](std::exception_ptr bug) {
+            if (bug) std::rethrow_exception(bug);
+        });
+    }
+    asio::io_context io{1};
+    std::unique_ptr<Link> one;
+    Descriptor other_end;
+};
+
+TEST_F(LinkTest, CarriesALargeTextAndManyDescriptors)
+{
+    Link other{io, std::move(other_end)};
+    Message sent;
+    sent.kind = Kind::commit;
+    sent.number = 7;
+    sent.text.assign(3'000'000, 'x');
+    for (int i = 0; i < 450; ++i) sent.descriptors.emplace_back(::dup(0));
+    Message got;
+    run([](Link& link, Message message) -> Task<void> {
+        const auto result = co_await link.send(std::move(message));
+        EXPECT_TRUE(result);
+    }(*one, std::move(sent)));
+    run([](Link& link, Message& into) -> Task<void> {
+        auto result = co_await link.receive();
+        if (result) into = std::move(*result);
+    }(other, got));
+    io.run();
+
+    EXPECT_EQ(got.kind, Kind::commit);
+    EXPECT_EQ(got.number, 7U);
+    EXPECT_EQ(got.text.size(), 3'000'000U);
+    ASSERT_EQ(got.descriptors.size(), 450U);
+    struct stat status {};
+    EXPECT_EQ(::fstat(got.descriptors.back().number(), &status), 0);
+}
+
+TEST_F(LinkTest, KeepsMessagesOfTwoSendersApart)
+{
+    Link other{io, std::move(other_end)};
+    std::vector<std::size_t> sizes;
+    for (const std::size_t size : {500'000U, 10U, 400'000U})
+        run([](Link& link, std::size_t bytes) -> Task<void> {
+            Message message;
+            message.text.assign(bytes, 'y');
+            const auto result = co_await link.send(std::move(message));
+            EXPECT_TRUE(result);
+        }(*one, size));
+    run([](Link& link, std::vector<std::size_t>& into) -> Task<void> {
+        for (int i = 0; i < 3; ++i) {
+            auto message = co_await link.receive();
+            if (message) into.push_back(message->text.size());
+        }
+    }(other, sizes));
+    io.run();
+    std::sort(sizes.begin(), sizes.end());
+    EXPECT_EQ(sizes, (std::vector<std::size_t>{10, 400'000, 500'000}));
+}
+
+TEST_F(LinkTest, SaysWhenTheOtherEndHasGoneOrSpeaksNonsense)
+{
+    other_end.reset();
+    std::optional<Fault> fault;
+    const auto receive = [](Link& link, std::optional<Fault>& into) -> Task<void> {
+        const auto result = co_await link.receive();
+        if (!result) into = result.error().fault;
+    };
+    run(receive(*one, fault));
+    io.run();
+    EXPECT_EQ(fault, Fault::closed);
+
+    auto pair = Link::make_pair();
+    Link strict{io, std::move(pair->first)};
+    ASSERT_EQ(::send(pair->second.number(), "this is no message at all", 25, 0), 25);
+    run(receive(strict, fault));
+    io.restart();
+    io.run();
+    EXPECT_EQ(fault, Fault::malformed);
+}
+
+TEST(Order, SurvivesTheWay)
+{
+    Order order;
+    order.generation = 3;
+    order.workers = 2;
+    order.sources = {{"gateway.yaml", "listeners: []\n# \"quoted\" \xc3\xa4\n"}};
+    order.sockets = {{"web", *Endpoint::parse("127.0.0.1:4000"), 1}, {"six", *Endpoint::parse("[::1]:4001"), 0}};
+    order.added = {order.sockets[1]};
+    const auto decoded = decode_order(encode(order));
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->generation, 3U);
+    EXPECT_EQ(decoded->sources[0].text, order.sources[0].text);
+    EXPECT_EQ(decoded->sockets, order.sockets);
+    EXPECT_EQ(decoded->added, order.added);
+}
+
+TEST(Order, RefusesWhatIsNone)
+{
+    for (const auto* text : {"", "{", "[]", "{}", R"({"generation":"x"})", "null"})
+        EXPECT_FALSE(decode_order(text)) << text;
+}
+
+TEST(Answer, SurvivesTheWay)
+{
+    const auto decoded = decode_answer(encode(Answer{422, "text/plain", "a\nb"}));
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(decoded->status, 422);
+    EXPECT_EQ(decoded->content_type, "text/plain");
+    EXPECT_EQ(decoded->body, "a\nb");
+    for (const auto* text : {"", "200", "200 x", "abc x\n", "2000 x\n"}) EXPECT_FALSE(decode_answer(text)) << text;
+}
+
+} // namespace
+} // namespace gw::link
