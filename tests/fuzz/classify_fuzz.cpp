@@ -1,3 +1,4 @@
+// fuzz-sources: gateway/intake/classify.cpp gateway/intake/client_hello.cpp
 #include "gateway/intake/classify.h"
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// fuzz-sources: gateway/route/*.cpp
 // Lines of routes (host, path, method and destination, separated by spaces), an empty line, then lines of requests
 // (method, host, path, query). Oracles: the index finds what looking at the routes in order finds; a decision is safe
 // to put on the wire; a used Decision gives what a fresh one gives; messages are printable where clients' bytes are in

@@ -1,3 +1,4 @@
+// fuzz-sources: waf/wire.cpp waf/wire_settings.cpp
 #include "waf/wire.h"
 
 #include <cstdlib>
