@@ -80,6 +80,8 @@ make_networks() {
     trap 'exit 130' INT TERM
     for side in "$client" "$gateway" "$server"; do
         ip netns add "$side"
+        # Nobody else can have these addresses: they are usable at once.
+        ip netns exec "$side" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
         ip -n "$side" link set lo up
     done
     ip -n "$gateway" link add inside type veth peer name eth0 netns "$client"
@@ -137,7 +139,7 @@ YAML
 start_gateway() {
     configuration detect >"$folder/gateway.yaml"
     configuration detect | grep -v ^admin | indented
-    on_gateway "$programs/gatewayd" --config "$folder/gateway.yaml" \
+    ip netns exec "$gateway" "$programs/gatewayd" --config "$folder/gateway.yaml" \
         >"$folder/records.jsonl" 2>"$folder/gatewayd.log" &
     gateway_id=$!
     printf '%s\n' "$gateway_id" >>"$folder/pids"
@@ -163,7 +165,7 @@ fetch() {
     answer=$(on_client curl -sS --insecure --max-time 5 --interface "$from" --connect-to "$site::$to:" \
         --write-out '\n%{http_code}' "$url" 2>&1) || fail "curl: $answer"
     status=$(tail -n 1 <<<"$answer")
-    client_saw "$status $(sed -e '$d' -e 's/<[^>]*>//g' <<<"$answer" | tr -s '\n ' ' ' | cut -c1-100)"
+    client_saw "$status $(sed -e '$d' -e 's/<title>[^<]*//' -e 's/<[^>]*>/ /g' <<<"$answer" | tr -s '\n ' ' ' | cut -c1-110)"
 }
 
 # ask ADDRESS URL [connection]: a request, then what each of the three saw of it.
