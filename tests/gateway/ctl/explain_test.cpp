@@ -139,7 +139,8 @@ TEST(Explain, ShowsTenOfEachKindUnlessAllAreWanted)
     const auto question = about("http://h29.example/");
     const auto answer = explain(question, many).value();
     EXPECT_THAT(explanation_text(question, answer, many, false, {}), HasSubstr("and 19 more (--all shows them)"));
-    EXPECT_THAT(explanation_text(question, answer, many, true, {}), HasSubstr("#28 h28.example / -> http://10.0.0.1 (gateway.yaml:32:5)"));
+    EXPECT_THAT(explanation_text(question, answer, many, true, {}),
+                HasSubstr("#28 h28.example / -> http://10.0.0.1 (gateway.yaml:32:5)"));
 }
 
 TEST(Capture, TakesTheFirstInterceptionBeforeAnyBind)

@@ -192,8 +192,7 @@ TEST_F(Program, SaysWhatBecameOfAReload)
               "422 Unprocessable Content")}}));
     const auto failed = gatewayctl("reload 2>&1", bad.path());
     EXPECT_EQ(failed.exit, 1);
-    EXPECT_THAT(failed.output,
-                HasSubstr("the configuration before stays in force:\nf:1:2: x: y\n"));
+    EXPECT_THAT(failed.output, HasSubstr("the configuration before stays in force:\nf:1:2: x: y\n"));
 }
 
 TEST_F(Program, AsksTheDaemonToFilterTheLog)
