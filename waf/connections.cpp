@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint64_t renew_after = 20'000;
 constexpr std::chrono::seconds surplus_after{10};
 constexpr std::size_t read_bytes = 4 * 1024;
+// How many deadlines one waits in the queue: it moves as long as inspectors answer, and the queue's length is bounded.
+constexpr int waiting_deadlines = 5;
 
 std::size_t most_inspectors() { return std::max<std::size_t>(2, std::thread::hardware_concurrency()) + 2; }
 
@@ -168,7 +170,7 @@ Task<Result<Lease>> Connections::acquire(ConnectionPtr wanted)
     if (waiting_.size() >= processes_->settings().queue_limit)
         co_return Error{Fault::refused, Side::gateway, "queue full"};
     Waiter waiter{*this, std::move(wanted)};
-    waiter.timer.expires_after(processes_->settings().deadline);
+    waiter.timer.expires_after(processes_->settings().deadline * waiting_deadlines);
     auto outcome = co_await waiter.timer.async_wait(as_outcome);
     static_cast<void>(outcome); // cancelled or not: the lease says which
     if (!waiter.lease) co_return Error{Fault::timed_out, Side::gateway, "no inspector in time"};

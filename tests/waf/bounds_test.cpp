@@ -110,7 +110,7 @@ TEST_F(Bounds, AreNotReachedByOrdinaryRequests)
 {
     start(settings_with(Mode::block));
     std::string text;
-    while (text.size() < 4'000) text += "The quick brown fox, as they say; it's 10% faster (really!). ";
+    while (text.size() < 16'000) text += "The quick brown fox, as they say; it's 10% faster (really!). ";
     for (const auto& asked :
          {get("/a/b/c.html?x=1&y=two&z=%20three"), post(form_type, "user=alice&text=" + escaped(text)),
           post("application/json", R"({"items":[{"id":1,"name":"chair"},{"id":2,"name":"table"}]})"),

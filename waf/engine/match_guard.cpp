@@ -20,7 +20,7 @@ using Match = int(const pcre2_code_8*, PCRE2_SPTR8, PCRE2_SIZE, PCRE2_SIZE, std:
                   pcre2_match_context_8*);
 
 // Backtracking frames of the interpreter: the limit of calls is reached long before these.
-constexpr std::uint32_t depth_limit = 1'000;
+constexpr std::uint32_t depth_limit = 100'000;
 constexpr std::uint32_t heap_limit_kib = 16 * 1024;
 constexpr std::size_t jit_stack_first_bytes = 32 * 1024;
 constexpr std::size_t jit_stack_most_bytes = 512 * 1024;

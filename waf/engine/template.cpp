@@ -128,6 +128,8 @@ int Template::run()
         if (ready > 0 && !take_note()) break;
     }
     for (const auto& [number, child] : children_) ::kill(child, SIGKILL);
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
     return 0;
 }
 
