@@ -271,6 +271,25 @@ std::string metrics_text(const Snapshot& snapshot)
 
 // --- log
 
+namespace {
+
+/// "%2F" -> "/"; what is no escape stays.
+std::string decoded(std::string_view text)
+{
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        unsigned byte = 0;
+        const bool escape =
+            text[at] == '%' && at + 2 < text.size() &&
+            std::from_chars(text.data() + at + 1, text.data() + at + 3, byte, 16).ptr == text.data() + at + 3;
+        out += escape ? static_cast<char>(byte) : text[at];
+        if (escape) at += 2;
+    }
+    return out;
+}
+
+} // namespace
+
 Result<LogQuery> parse_log_query(std::string_view query)
 {
     LogQuery parsed;
@@ -294,17 +313,17 @@ Result<LogQuery> parse_log_query(std::string_view query)
         else if (name == "wait_ms")
             continue;
         else if (name == "kind")
-            parsed.kind = value;
+            parsed.kind = decoded(value);
         else if (name == "status")
-            parsed.status = value;
+            parsed.status = decoded(value);
         else if (name == "client")
-            parsed.client = value;
+            parsed.client = decoded(value);
         else if (name == "host")
-            parsed.host = value;
+            parsed.host = decoded(value);
         else if (name == "route")
-            parsed.route = value;
+            parsed.route = decoded(value);
         else if (name == "verdict")
-            parsed.verdict = value;
+            parsed.verdict = decoded(value);
         else
             return Error{Fault::malformed, Side::client, "unknown filter " + std::string{name}, {}};
     }

@@ -12,13 +12,12 @@ void add(Problems& all, Problems more)
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-filters::HeaderEditor editor_of(const filters::HeaderEdits& edits, const Position& where, std::string path,
+filters::HeaderEditor editor_of(const filters::HeaderEdits& edits, const Position& where, const std::string& path,
                                 Problems& problems)
 {
+    add(problems, filters::problems_of(edits, where, path));
     auto made = filters::HeaderEditor::make(edits);
-    if (made) return std::move(*made);
-    problems.push_back({where, std::move(path), made.error().what});
-    return {};
+    return made ? std::move(*made) : filters::HeaderEditor{};
 }
 
 std::vector<proxy::RoutePlan> plans_of(const config::Settings& settings, Problems& problems)

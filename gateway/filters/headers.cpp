@@ -32,7 +32,6 @@ const char* refuse_name(std::string_view name)
     if (http::same_name(name, "content-length") || http::same_name(name, "transfer-encoding") ||
         http::same_name(name, "trailer"))
         return "frames the message and cannot be edited";
-    if (http::same_name(name, "host")) return "says where the request goes and cannot be edited";
     if (http::ends_here(name, {})) return "ends at each hop and cannot be edited";
     return nullptr;
 }
@@ -99,15 +98,26 @@ Result<HeaderEditor> HeaderEditor::make(const HeaderEdits& edits)
     HeaderEditor editor;
     for (const auto& name : edits.remove) {
         if (const auto good = check_name(name); !good) return good.error();
+        if (http::same_name(name, "host")) return malformed("\"" + name + "\" is needed: it can be set, not removed");
         editor.drop(name);
     }
     for (const auto& edit : edits.set) {
         if (const auto good = editor.add_line(edit); !good) return good.error();
         editor.drop(edit.first);
     }
-    for (const auto& edit : edits.add)
+    for (const auto& edit : edits.add) {
+        if (http::same_name(edit.first, "host"))
+            return malformed("\"" + edit.first + "\" is there once: it can be set, not added");
         if (const auto good = editor.add_line(edit); !good) return good.error();
+    }
     return editor;
+}
+
+Problems problems_of(const HeaderEdits& edits, const Position& where, const std::string& path)
+{
+    const auto made = HeaderEditor::make(edits);
+    if (made) return {};
+    return {{where, path, made.error().what}};
 }
 
 bool HeaderEditor::is_dropped(std::string_view name) const

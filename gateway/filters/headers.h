@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/position.h"
 #include "gateway/base/result.h"
 #include "gateway/filters/settings.h"
 
@@ -28,8 +29,8 @@ public:
     HeaderEditor() = default; ///< changes nothing
 
     /// Errors: `malformed`, side gateway, naming the field: no token as a name, a name that frames the message or ends
-    /// at this hop (Content-Length, Transfer-Encoding, Connection and so on) or Host, a control character in a value,
-    /// an unknown {variable}, a brace without its end.
+    /// at this hop (Content-Length, Transfer-Encoding, Connection and so on), Host removed or added (it may be set), a
+    /// control character in a value, an unknown {variable}, a brace without its end.
     static Result<HeaderEditor> make(const HeaderEdits& edits);
 
     bool empty() const { return lines_.empty() && dropped_.empty(); }
@@ -65,5 +66,8 @@ private:
     std::uint64_t lengths_ = 0; // bit n: a dropped name has n bytes; bit 63: 63 or more
     std::vector<Line> lines_;
 };
+
+/// What `make` has against the edits, for a configuration: none or one.
+Problems problems_of(const HeaderEdits& edits, const Position& where, const std::string& path);
 
 } // namespace gw::filters

@@ -27,11 +27,11 @@ bool is_written_anew(std::string_view name)
 }
 
 /// "Host: name:port"; the port of the scheme is left out. RFC 9110 section 7.2.
-void append_host(std::string& out, const route::Decision& decision)
+void append_host(std::string& out, const std::string& host, std::uint16_t port, bool tls)
 {
-    const bool v6 = decision.host.find(':') != std::string::npos;
-    out.append(v6 ? "Host: [" : "Host: ").append(decision.host).append(v6 ? "]" : "");
-    if (decision.port != (decision.tls ? 443 : 80)) out.append(":").append(std::to_string(decision.port));
+    const bool v6 = host.find(':') != std::string::npos;
+    out.append(v6 ? "Host: [" : "Host: ").append(host).append(v6 ? "]" : "");
+    if (port != (tls ? 443 : 80)) out.append(":").append(std::to_string(port));
     out.append("\r\n");
 }
 
@@ -61,7 +61,8 @@ upstream::Target HttpSession::target_of_decision() const
     if (decision_.action == route::Action::forward_original) {
         target.endpoint = client_.flow.destination;
     } else {
-        target.named_by = upstream::NamedBy::configuration;
+        // A host that a binding is part of was chosen by the client, whatever the route says around it.
+        target.named_by = decision_.host_from_client ? upstream::NamedBy::client : upstream::NamedBy::configuration;
         target.tls = decision_.tls;
         target.host = decision_.host;
         target.endpoint.port = decision_.port;
@@ -135,9 +136,11 @@ void HttpSession::encode_request_fields()
     // The host the upstream is asked for: its own name where the route names it, else what the client wrote.
     if (!edits.drops("Host")) {
         if (decision_.action == route::Action::forward_url)
-            append_host(out, decision_);
+            append_host(out, decision_.host, decision_.port, decision_.tls);
         else if (!head_.authority.empty())
             http::append_field(out, "Host", head_.authority);
+        else // HTTP/1.0 without a Host: what is sent on is HTTP/1.1 and needs one
+            append_host(out, client_.flow.destination.address.text(), client_.flow.destination.port, false);
     }
     for (const auto& field : head_.fields) {
         if (http::ends_here(field.name, head_.connection_options) || http::is_forwarding_field(field.name)) continue;

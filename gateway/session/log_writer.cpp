@@ -62,7 +62,7 @@ LogWriter::Recent LogWriter::recent(std::uint64_t after, std::size_t limit) cons
     answer.next = next_;
     answer.dropped = dropped_;
     const auto first = next_ - recent_.size();
-    auto from = std::max(after, first);
+    auto from = std::clamp(after, first, next_);
     if (next_ - from > limit) from = next_ - limit;
     for (auto i = from; i < next_; ++i) answer.records.push_back(recent_[i - first]);
     return answer;

@@ -146,7 +146,7 @@ Result<upstream::Target> Session::relay_target(const Hello& hello)
     if (decision.action != route::Action::forward_url)
         return Error{Fault::denied, Side::client, "no route for this connection", {}};
     upstream::Target target;
-    target.named_by = upstream::NamedBy::configuration;
+    target.named_by = decision.host_from_client ? upstream::NamedBy::client : upstream::NamedBy::configuration;
     target.host = decision.host;
     target.endpoint.port = decision.port;
     if (keeps_address()) target.source = record_.flow.client.address;

@@ -84,7 +84,7 @@ TEST(HeaderEditor, FindsNamesOfAnyLength)
 TEST(HeaderEditor, RefusesNamesThatAreNotItsToEdit)
 {
     for (const std::string name :
-         {"", "X Y", "X:", "X\r\nY", "\xc3\xa4", "Content-Length", "transfer-encoding", "Host", "Connection",
+         {"", "X Y", "X:", "X\r\nY", "\xc3\xa4", "Content-Length", "transfer-encoding", "Connection",
           "Keep-Alive", "TE", "Trailer", "Upgrade", "Proxy-Connection", "Proxy-Authorization"}) {
         EXPECT_NE(why_refused({{name}, {}, {}}), "not refused") << name;
         EXPECT_NE(why_refused({{}, {{name, "1"}}, {}}), "not refused") << name;

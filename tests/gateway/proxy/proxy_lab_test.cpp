@@ -1,5 +1,7 @@
 #include "tests/gateway/proxy/proxy_lab.h"
 
+#include "gateway/http/body.h"
+
 namespace gw::proxy::testing {
 
 using gw::testing::MemoryStream;
