@@ -168,6 +168,13 @@ Task<Result<HttpSession::Next>> HttpSession::exchange()
 
 Task<Result<HttpSession::Next>> HttpSession::serve_request()
 {
+    decision_.route = -1;
+    // A gateway is no forward proxy: CONNECT has no meaning here. TRACE would show a client the fields added on the
+    // way.
+    if (head_.method == "CONNECT" || head_.method == "TRACE") {
+        const std::array<http::Field, 1> allow{{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
+        co_return co_await answer(405, "This method is not served here.", allow);
+    }
     const auto understood = understand();
     record_.host = host_;
     if (!understood) co_return co_await answer_error(understood.error());
@@ -178,12 +185,6 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
     record_.route = live_.route = decision_.route;
     record_.action = route::name_of(decision_.action);
 
-    // A gateway is no forward proxy: CONNECT has no meaning here. TRACE would show a client the fields added on the
-    // way.
-    if (head_.method == "CONNECT" || head_.method == "TRACE") {
-        const std::array<http::Field, 1> allow{{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
-        co_return co_await answer(405, "This method is not served here.", allow);
-    }
     if (head_.framing.length_bytes > client_body().limit_bytes)
         co_return co_await answer(413, "The request's body is larger than this route takes.");
 

@@ -49,7 +49,7 @@ Task<Result<int>> HttpSession::inspect_request()
         if (refuse_long && head_.framing.length_bytes > site_.waf.request_max_bytes) co_return 413;
         const auto whole = co_await collect_for_inspection();
         if (!whole) co_return whole.error();
-        if (!*whole && refuse_long) co_return 413;
+        if (collected_.size() > site_.waf.request_max_bytes && refuse_long) co_return 413;
         body = std::string_view{collected_}.substr(0, site_.waf.request_max_bytes);
     }
     const auto view = request_view(body);

@@ -178,6 +178,7 @@ std::string ProxyTest::talk(std::string_view first, std::function<std::string(co
     auto [ours, theirs] = MemoryStream::pair(io.get_executor(), Side::client, Side::upstream, cut);
     Buffer received{settings.limits.head_bytes + 32 * 1024};
     Live live;
+    int ended_sides = 0;
     const Client client{*ours, received, flow, "c1", false, false, otherwise};
     const Surroundings around{site, inspect ? &inspector : nullptr, dialer, draining};
 
@@ -193,6 +194,7 @@ std::string ProxyTest::talk(std::string_view first, std::function<std::string(co
         else
             upgraded = *result != nullptr;
         ours->close();
+        ++ended_sides;
     });
     std::string answer;
     auto other_side = [&]() -> Task<void> {
@@ -212,11 +214,14 @@ std::string ProxyTest::talk(std::string_view first, std::function<std::string(co
             answer.append(into.data(), *count);
         }
     };
-    asio::co_spawn(io, other_side(), [](std::exception_ptr bug) {
+    asio::co_spawn(io, other_side(), [&](std::exception_ptr bug) {
         if (bug) std::rethrow_exception(bug);
+        ++ended_sides;
     });
     io.restart();
-    io.run_for(std::chrono::seconds{10});
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    while (ended_sides < 2 && std::chrono::steady_clock::now() < limit) io.run_one_for(std::chrono::milliseconds{100});
+    EXPECT_EQ(ended_sides, 2) << "somebody still waits";
     return answer;
 }
 
