@@ -18,12 +18,6 @@ namespace {
 // An account without any rights of its own; nothing needs to exist under this number.
 constexpr unsigned ordinary_user = 64'321;
 
-std::string program_path(std::string_view name)
-{
-    if (const char* folder = std::getenv("GW_PROGRAM_DIR")) return std::string(folder) + '/' + std::string(name);
-    return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
-}
-
 std::vector<int> descendants_of(int id)
 {
     std::vector<int> found{id};
@@ -82,6 +76,12 @@ bool Notifications::heard(std::string_view word, std::size_t times, Milliseconds
     return eventually([&] { return count(word) > times; }, limit);
 }
 
+std::string Gateway::program_file(std::string_view name)
+{
+    if (const char* folder = std::getenv("GW_PROGRAM_DIR")) return std::string(folder) + '/' + std::string(name);
+    return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
 Gateway::Gateway(const Network& network) : network_(network), file_(folder_.path("gateway.yaml")) {}
 
 Gateway::~Gateway()
@@ -97,6 +97,10 @@ void Gateway::is_given(std::string_view yaml)
     folder_.write("gateway.yaml", text);
 }
 
+void Gateway::knows_hosts(std::string_view lines) { hosts_file_ = folder_.write("hosts", lines); }
+
+void Gateway::trusts(std::string_view certificate) { trusted_file_ = folder_.write("trusted.pem", certificate); }
+
 void Gateway::starts(std::string_view yaml, unsigned user)
 {
     is_given(yaml);
@@ -108,7 +112,13 @@ void Gateway::starts(std::string_view yaml, unsigned user)
         place.capabilities = "net_admin,net_raw,net_bind_service";
         std::filesystem::permissions(folder_.path(), std::filesystem::perms{0777});
     }
-    process_ = std::make_unique<Process>(Command{program_path("gatewayd"), "--config", file_}, place);
+    if (!trusted_file_.empty()) place.environment.push_back("SSL_CERT_FILE=" + trusted_file_);
+    Command command{program_file("gatewayd"), "--config", file_};
+    // With a hosts file of its own: seen by this program only.
+    if (!hosts_file_.empty())
+        command.insert(command.begin(), {"unshare", "--mount", "sh", "-c",
+                                         "mount --bind \"$0\" /etc/hosts && exec \"$@\"", hosts_file_});
+    process_ = std::make_unique<Process>(std::move(command), place);
 }
 
 void Gateway::runs_with(std::string_view yaml)
@@ -167,7 +177,7 @@ void Gateway::is_killed()
 
 Output Gateway::program(std::string_view name, Command words) const
 {
-    words.insert(words.begin(), program_path(name));
+    words.insert(words.begin(), program_file(name));
     return run(std::move(words), network_.gateway().place());
 }
 
@@ -243,14 +253,14 @@ std::size_t Gateway::memory_kib() const
 
 std::string Gateway::rules() const
 {
-    return run({"nft", "list", "table", "inet", "gateway"}, network_.gateway().place()).out;
+    return run({"nft", "--stateless", "list", "table", "inet", "gateway"}, network_.gateway().place()).out;
 }
 
 std::string Gateway::kernel_state() const
 {
     std::string state;
     const auto place = network_.gateway().place();
-    for (const Command& question : std::vector<Command>{{"nft", "list", "ruleset"},
+    for (const Command& question : std::vector<Command>{{"nft", "--stateless", "list", "ruleset"},
                                                         {"ip", "rule"},
                                                         {"ip", "-6", "rule"},
                                                         {"ip", "route", "show", "table", "all"},

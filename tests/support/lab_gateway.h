@@ -41,6 +41,9 @@ public:
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
 
+    /// Before it starts: names it can resolve (lines of a hosts file), and a certificate it trusts beside none.
+    void knows_hosts(std::string_view lines);
+    void trusts(std::string_view certificate);
     /// Starts it with this configuration (and `admin.socket` unless it says so) and waits until it is ready.
     void runs_with(std::string_view yaml);
     /// The same as an ordinary user with the capabilities that the systemd unit gives.
@@ -60,6 +63,7 @@ public:
     Output ctl(Command words) const;
     /// Any of the programs, in the gateway's namespace.
     Output program(std::string_view name, Command words) const;
+    static std::string program_file(std::string_view name);
     const std::string& configuration_file() const { return file_; }
     std::string socket_file() const { return folder_.path("control.sock"); }
 
@@ -94,6 +98,8 @@ private:
     const Network& network_;
     Folder folder_;
     std::string file_;
+    std::string hosts_file_;
+    std::string trusted_file_;
     std::unique_ptr<Notifications> notifications_;
     std::unique_ptr<Process> process_;
 };

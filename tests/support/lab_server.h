@@ -105,7 +105,8 @@ struct Message {
     std::string first_line() const { return head.substr(0, head.find("\r\n")); }
     std::string header(std::string_view name) const;
 };
-/// Reads a message from anything with `receives_until` and `receives`. `bodiless`: an answer to HEAD, a 204, a 304.
+/// Reads a message, interim answers left out, from anything with `receives_until` and `receives`. `bodiless`: an answer
+/// to HEAD, a 204, a 304.
 template <class From> Message receive_message(From& from, bool bodiless = false);
 /// A request line and Host, fields, and the end of the head.
 std::string request(std::string_view method, std::string_view target, std::string_view host,
@@ -120,7 +121,9 @@ Origin::Script echoes();
 template <class From> Message receive_message(From& from, bool bodiless)
 {
     Message message;
-    message.head = from.receives_until("\r\n\r\n");
+    // Interim answers say nothing about the final one; 101 is final.
+    do message.head = from.receives_until("\r\n\r\n");
+    while (message.head.starts_with("HTTP/1.1 1") && !message.head.starts_with("HTTP/1.1 101"));
     if (!message.head.ends_with("\r\n\r\n")) return message;
     const auto length = message.header("content-length");
     const bool is_answer = message.head.starts_with("HTTP/");

@@ -54,6 +54,18 @@ bool Socket::sends_byte_by_byte(std::string_view bytes)
     return true;
 }
 
+std::size_t Socket::sends_until_stuck(std::size_t limit_bytes)
+{
+    const std::string block(64 * 1024, 'x');
+    std::size_t sent = 0;
+    while (sent < limit_bytes && ready(number(), POLLOUT, Milliseconds{500})) {
+        const auto count = ::send(number(), block.data(), block.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && errno != EAGAIN) break;
+        if (count > 0) sent += static_cast<std::size_t>(count);
+    }
+    return sent;
+}
+
 // Reads once, if nothing ended the stream yet. False: no more will come (or not within `limit`).
 bool Socket::fill(std::size_t want, Milliseconds limit, bool failing)
 {

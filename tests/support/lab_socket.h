@@ -31,6 +31,8 @@ public:
     /// All of it. False when the other side refuses to take it (see `error`).
     bool sends(std::string_view bytes);
     bool sends_byte_by_byte(std::string_view bytes);
+    /// Sends until nothing was taken for half a second, or `limit_bytes` were; how many were.
+    std::size_t sends_until_stuck(std::size_t limit_bytes);
     /// Up to and with `mark`; less when the end or a reset came first.
     std::string receives_until(std::string_view mark);
     std::string receives(std::size_t count);

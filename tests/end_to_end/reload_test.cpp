@@ -1,0 +1,189 @@
+// A new configuration is put in force whole or not at all, and nobody is disturbed by it.
+
+#include "tests/end_to_end/scene.h"
+
+#include <csignal>
+
+namespace gw::lab {
+namespace {
+
+class Reload : public Appliance {
+protected:
+    int status_now(const std::string& target = "/") const
+    {
+        return network.client("10.0.1.2").asks("http://10.0.2.11" + target).status;
+    }
+    static std::string answering(int status)
+    {
+        return intercepting("routes: [{to: \"respond:" + std::to_string(status) + " x\"}]");
+    }
+};
+
+TEST_F(Reload, PutsNewRoutesInForce)
+{
+    gateway.runs_with(answering(201));
+    EXPECT_EQ(status_now(), 201);
+    gateway.reloads(answering(202));
+    EXPECT_EQ(status_now(), 202);
+}
+
+TEST_F(Reload, ComesWithSighupToo)
+{
+    gateway.runs_with(answering(201));
+    gateway.is_given(answering(202));
+    gateway.process().signal(SIGHUP);
+    EXPECT_TRUE(eventually([&] { return status_now() == 202; })) << gateway.log();
+    EXPECT_GT(gateway.notifications().count("RELOADING=1"), 0u);
+    EXPECT_TRUE(gateway.notifications().heard("READY=1", 1));
+}
+
+TEST_F(Reload, ChangesNothingWhenTheFileIsWrong)
+{
+    gateway.runs_with(answering(201));
+    const auto rules = gateway.rules();
+    for (const auto* wrong : {"listeners: [{intercept: {to: [10.0.2.0/24], prots: [80]}}]", "listeners: [", "",
+                              "waf: {mode: on}", "listeners: []\nroutes: [{to: \"http://[broken\"}]",
+                              "listeners: []\nwaf: {mode: detect, rules: [/nowhere.conf]}"}) {
+        gateway.is_given(wrong);
+        const auto refused = gateway.ctl({"reload"});
+        EXPECT_NE(refused.exit_code, 0) << wrong;
+        EXPECT_FALSE(refused.err.empty()) << wrong;
+        EXPECT_EQ(status_now(), 201) << wrong;
+    }
+    EXPECT_EQ(gateway.rules(), rules);
+    EXPECT_FALSE(Json::parse(gateway.ctl({"status", "--json"}).out)["last_reload"].value("ok", true));
+}
+
+TEST_F(Reload, KeepsTheOldOneWhenSomethingElseStandsInTheWay)
+{
+    Origin taken(network.gateway(), "10.0.1.1:8500", echoes());
+    gateway.runs_with(answering(201));
+    gateway.is_given(answering(202).replace(0, 11, "listeners:\n  - {name: b, bind: [\"10.0.1.1:8500\"]}\n"));
+    const auto refused = gateway.ctl({"reload"});
+    EXPECT_NE(refused.exit_code, 0);
+    EXPECT_THAT(refused.err, HasSubstr("8500"));
+    EXPECT_EQ(status_now(), 201);
+}
+
+TEST_F(Reload, LeavesConnectionsUnderWayTheirConfiguration)
+{
+    Origin echo(network.servers(), "10.0.2.11:8001", [](Origin::Connection& connection) {
+        for (;;) {
+            const auto said = connection.receives_until("\n");
+            if (said.empty() || !connection.sends(said)) return;
+        }
+    });
+    gateway.runs_with(answering(201));
+    auto kept = network.client("10.0.1.2").dials("10.0.2.11:80");
+    kept.sends(request("GET", "/", "a.example"));
+    EXPECT_THAT(receive_message(kept).head, StartsWith("HTTP/1.1 201 "));
+    auto relayed = network.client("10.0.1.2").dials("10.0.2.11:8001");
+    relayed.sends("\x01 one\n");
+    EXPECT_EQ(relayed.receives_until("\n"), "\x01 one\n");
+
+    gateway.reloads(answering(202));
+
+    kept.sends(request("GET", "/", "a.example"));
+    const auto again = receive_message(kept);
+    EXPECT_THAT(again.head, StartsWith("HTTP/1.1 20"));
+    relayed.sends("two\n");
+    EXPECT_EQ(relayed.receives_until("\n"), "two\n");
+    EXPECT_EQ(status_now(), 202);
+}
+
+TEST_F(Reload, AddsAndTakesAwayListeners)
+{
+    WebServer site(network, "site.example", 10);
+    const auto with = [](const char* ports) {
+        return "listeners: [{name: a, intercept: {to: [10.0.2.0/24], ports: " + std::string(ports) + "}}]";
+    };
+    const auto client = network.client("10.0.1.2");
+    const auto through_us = [&](const std::string& port, const std::string& target) {
+        EXPECT_EQ(client.asks("http://site.example:" + port + target).status, 200);
+        for (const auto& line : site.log(1))
+            if (line.value("target", "") == target) return !line.value("forwarded_for", "").empty();
+        return false;
+    };
+    gateway.runs_with(with("[80]"));
+    EXPECT_TRUE(through_us("80", "/1"));
+    EXPECT_FALSE(through_us("8080", "/2"));
+    gateway.reloads(with("[8080]"));
+    EXPECT_TRUE(eventually([&, number = 10]() mutable { return through_us("8080", "/" + std::to_string(++number)); }));
+    EXPECT_FALSE(through_us("80", "/3"));
+    gateway.reloads("listeners: []");
+    EXPECT_FALSE(through_us("8080", "/4"));
+    EXPECT_EQ(gateway.rules(), "");
+}
+
+// Asks again and again until told to stop; counts what did not come back as it should.
+struct Load {
+    Load(const Network& network, bool keep_alive)
+        : thread([this, &network, keep_alive] {
+              const auto client = network.client(keep_alive ? "10.0.1.3" : "10.0.1.4");
+              Socket socket;
+              while (!stop) {
+                  if (!keep_alive || !socket.connected()) socket = client.dials("10.0.2.11:80");
+                  const bool sent = socket.connected() && socket.sends(request("GET", "/load", "a.example"));
+                  const auto answer = sent ? receive_message(socket) : Message{};
+                  ++(answer.whole && answer.head.starts_with("HTTP/1.1 200") ? good : bad);
+                  if (answer.header("connection") == "close") socket.closes();
+              }
+          })
+    {}
+    ~Load() { end(); }
+    void end()
+    {
+        stop = true;
+        if (thread.joinable()) thread.join();
+    }
+    std::atomic<bool> stop{false};
+    std::atomic<int> good{0}, bad{0};
+    std::thread thread;
+};
+
+TEST_F(Reload, FailsNotOneRequestUnderLoad)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    Load kept(network, true), fresh(network, false);
+    ASSERT_TRUE(eventually([&] { return kept.good > 10 && fresh.good > 10; }));
+
+    for (int turn = 0; turn < 50; ++turn) {
+        const auto before = kept.good + fresh.good;
+        gateway.reloads(intercepting("routes: [{path: /turn" + std::to_string(turn) + ", to: \"respond:204\"}]"));
+        eventually([&] { return kept.good + fresh.good > before + 5; });
+    }
+    kept.end();
+    fresh.end();
+
+    EXPECT_EQ(kept.bad, 0) << "of " << kept.good;
+    EXPECT_EQ(fresh.bad, 0) << "of " << fresh.good;
+    EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("generation", 0), 51);
+}
+
+TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
+{
+    std::atomic<bool> asked{false}, go{false};
+    Origin slow(network.servers(), "10.0.2.11:80", [&](Origin::Connection& connection) {
+        receive_message(connection);
+        asked = true;
+        eventually([&] { return go.load(); });
+        connection.sends(answer(200, "at last"));
+        connection.receives_all();
+    });
+    gateway.runs_with(intercepting());
+    auto client = network.client("10.0.1.2").dials("10.0.2.11:80");
+    client.sends(request("GET", "/", "a.example"));
+    ASSERT_TRUE(eventually([&] { return asked.load(); }));
+
+    gateway.process().signal(SIGTERM);
+    EXPECT_TRUE(gateway.notifications().heard("STOPPING=1"));
+    EXPECT_TRUE(gateway.is_running());
+    go = true;
+
+    EXPECT_EQ(receive_message(client).body, "at last");
+    EXPECT_EQ(gateway.process().wait().exit_code, 0);
+}
+
+} // namespace
+} // namespace gw::lab
