@@ -43,6 +43,7 @@ TEST_F(Appliance, WritesOneRecordAConnectionWhateverNameItHas)
     gateway.runs_with(intercepting());
     for (const std::string& start : {std::string("\x16\x03\x01\xff\xff"), std::string("\n{\"kind\":\"x\"}\n"),
                                      std::string(300, '\n'), std::string("\x1b[31m\x00\x07", 7)}) {
+        SCOPED_TRACE(start.size());
         auto client = network.client("10.0.1.4").dials("10.0.2.11:443");
         client.sends(start);
         client.ends_writing();

@@ -179,6 +179,7 @@ TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
     gateway.process().signal(SIGTERM);
     EXPECT_TRUE(gateway.notifications().heard("STOPPING=1"));
     EXPECT_TRUE(gateway.is_running());
+    EXPECT_THAT(gateway.rules(), HasSubstr("divert")) << "connections under way need it";
     go = true;
 
     EXPECT_EQ(receive_message(client).body, "at last");

@@ -116,7 +116,13 @@ Process::Process(Command command, Place place) : command_(as_user(std::move(comm
     Descriptor out_end(out[1]), err_end(err[1]);
 
     auto environment = place.environment;
-    for (char** each = environ; *each != nullptr; ++each) environment.emplace_back(*each);
+    const auto is_given = [&](std::string_view variable) {
+        const auto name = variable.substr(0, variable.find('=') + 1);
+        return std::any_of(place.environment.begin(), place.environment.end(),
+                           [&](const auto& given) { return given.starts_with(name); });
+    };
+    for (char** each = environ; *each != nullptr; ++each)
+        if (!is_given(*each)) environment.emplace_back(*each);
     auto arguments = pointers_to(command_);
     auto variables = pointers_to(environment);
     const int parent = ::getpid();
