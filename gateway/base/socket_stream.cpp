@@ -36,9 +36,14 @@ Error SocketStream::error_from(boost::system::error_code failed, const char* wha
 Task<Result<std::size_t>> SocketStream::read_some(asio::mutable_buffer into)
 {
     if (expired_) co_return Error{Fault::timed_out, side_, "read"};
+    // The end is told once by an edge-triggered poller: who asks again would wait for a second edge for ever.
+    if (ended_) co_return std::size_t{0};
     auto outcome = co_await socket_.async_read_some(into, as_outcome);
     auto& [failed, count] = outcome;
-    if (failed == asio::error::eof) co_return std::size_t{0};
+    if (failed == asio::error::eof) {
+        ended_ = true;
+        co_return std::size_t{0};
+    }
     if (failed) co_return error_from(failed, "read");
     co_return count;
 }
@@ -83,6 +88,7 @@ void SocketStream::cancel() noexcept
 Task<Result<>> SocketStream::wait_readable()
 {
     if (expired_) co_return Error{Fault::timed_out, side_, "wait"};
+    if (ended_) co_return Result<>{};
     auto outcome = co_await socket_.async_wait(Socket::wait_read, as_outcome);
     auto& [failed] = outcome;
     if (failed) co_return error_from(failed, "wait");

@@ -35,6 +35,7 @@ private:
     Side side_;
     int descriptor_;
     bool expired_ = false;
+    bool ended_ = false; // the other side will send no more
     Deadline deadline_;
 };
 

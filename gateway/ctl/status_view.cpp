@@ -69,7 +69,7 @@ std::string waf(const Json& status)
     const auto& waf = object_at(status, "waf");
     auto text = plain(text_at(waf, "mode"));
     if (text.empty() || text == "off") return "off";
-    text += ", " + counted(count_at(waf, "rules"), "rule", "rules");
+    if (const auto rules = plain(text_at(waf, "rules")); !rules.empty()) text += ", " + rules;
     text += ", " + counted(count_at(waf, "inspectors"), "inspector", "inspectors");
     if (const auto restarts = count_at(waf, "restarts")) text += " (" + counted(restarts, "restart", "restarts") + ')';
     text += ": " + short_count(count_at(waf, "inspected")) + " inspected, ";

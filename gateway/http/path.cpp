@@ -210,4 +210,32 @@ std::string_view normalise_host(std::string_view host, std::string& scratch)
     return scratch;
 }
 
+bool has_other_readings(std::string_view path)
+{
+    return path.find(';') != std::string_view::npos || path.find('\\') != std::string_view::npos ||
+           path.find("%2F") != std::string_view::npos || path.find("%5C") != std::string_view::npos;
+}
+
+std::string other_reading(std::string_view path, int reading)
+{
+    const bool slashes = reading != 1;
+    const bool parameters = reading != 0;
+    std::string read;
+    bool in_parameter = false;
+    while (!path.empty()) {
+        std::size_t taken = 1;
+        char letter = path.front();
+        const bool escaped = path.starts_with("%2F") || path.starts_with("%5C");
+        if (slashes && (escaped || letter == '\\')) {
+            taken = escaped ? 3 : 1;
+            letter = '/';
+        }
+        if (letter == '/') in_parameter = false;
+        if (parameters && letter == ';') in_parameter = true;
+        if (!in_parameter) read += letter;
+        path.remove_prefix(taken);
+    }
+    return read;
+}
+
 } // namespace gw::http

@@ -19,6 +19,14 @@ namespace gw::http {
 /// - ASCII in overlong UTF-8 ("%C0%AF"), since some decode it.
 Result<std::string_view> normalise_path(std::string_view path, std::string& scratch);
 
+/// True when some server reads another path than ours in `path`, which is in normal form: it has an encoded slash or
+/// backslash, or a segment with a parameter (";x=1"). `other_readings` then makes those paths.
+bool has_other_readings(std::string_view path);
+/// The `reading`-th way (0, 1, 2) a server may read a path in normal form: with %2F, %5C and '\\' as '/'; without
+/// parameters; with both. The answer is in normal form again.
+std::string other_reading(std::string_view path, int reading);
+inline constexpr int other_readings = 3;
+
 /// The path as the inspection engine must be given it: an encoded '?' ("%3F") is encoded once more ("%253F"), since
 /// libmodsecurity before 3.0.12 decodes it before it splits off the query (CVE-2024-1019).
 std::string_view path_for_inspection(std::string_view path, std::string& scratch);

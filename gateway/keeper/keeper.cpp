@@ -26,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using Json = nlohmann::ordered_json;
 
+constexpr std::uint16_t first_shown_port = 50'000;
 constexpr auto first_restart_pause = 0ms;
 constexpr auto longest_restart_pause = 5s;
 constexpr auto steady_after = 5s; // a data process that lived so long starts the pauses anew
@@ -542,7 +543,17 @@ int show_rules(const Options& options)
     }
     const auto& settings = std::get<Loaded>(loading).settings;
     auto present = netfilter::present_interfaces();
-    auto plan = netfilter::make_plan(settings.netfilter, captures_of(settings.listeners, {}),
+    // The kernel chooses the ports when the sockets are opened; these stand for them.
+    auto captures = captures_of(settings.listeners, {});
+    std::uint16_t port = first_shown_port;
+    for (auto& capture : captures) {
+        capture.port_v4 = port++;
+        capture.port_v6 = port++;
+    }
+    if (!captures.empty())
+        std::fprintf(stderr, "The ports of tproxy, from %u on, are examples: real ones are chosen at the start.\n",
+                     static_cast<unsigned>(first_shown_port));
+    auto plan = netfilter::make_plan(settings.netfilter, std::move(captures),
                                      present ? std::move(*present) : std::vector<std::string>{});
     std::printf("%s\n%s", netfilter::nft_text(plan).c_str(), netfilter::ip_text(plan).c_str());
     return 0;

@@ -166,6 +166,21 @@ Task<Result<HttpSession::Next>> HttpSession::exchange()
     co_return next;
 }
 
+/// A server that decodes %2F, or drops ";x=1", would see a path that another route was meant for: what that route
+/// guards must not be reached around it.
+bool HttpSession::reads_as_another_route(const route::Request& request) const
+{
+    for (int reading = 0; reading < http::other_readings; ++reading) {
+        const auto path = http::other_reading(path_, reading);
+        auto other = request;
+        other.path = path;
+        route::Decision decision;
+        site_.routes.decide(other, client_.otherwise, decision);
+        if (decision.route != decision_.route) return true;
+    }
+    return false;
+}
+
 Task<Result<HttpSession::Next>> HttpSession::serve_request()
 {
     decision_.route = -1;
@@ -182,6 +197,8 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
     const route::Request request{host_, path_, head_.query, head_.method, client_.flow.listener};
     site_.routes.decide(request, client_.otherwise, decision_);
     plan_ = &site_.plan_of(decision_);
+    if (http::has_other_readings(path_) && reads_as_another_route(request))
+        co_return co_await answer(400, "The request's path can be read in more than one way.");
     record_.route = live_.route = decision_.route;
     record_.action = route::name_of(decision_.action);
 

@@ -38,6 +38,7 @@ private:
     Task<Result<Next>> exchange();
     Task<Result<Next>> serve_request();
     Result<> understand();
+    bool reads_as_another_route(const route::Request& request) const;
     void pin_head();
     bool body_is_here() const;
     std::string_view body_here() const;

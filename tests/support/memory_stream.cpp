@@ -20,18 +20,15 @@ MemoryStream::pair(asio::any_io_executor executor, Side first, Side second, std:
 {
     auto there = std::make_shared<Pipe>(executor);
     auto back = std::make_shared<Pipe>(executor);
-    std::unique_ptr<MemoryStream> one{
-        new MemoryStream(executor, first, back, there, max_read_bytes, capacity_bytes)};
-    std::unique_ptr<MemoryStream> two{
-        new MemoryStream(executor, second, there, back, max_read_bytes, capacity_bytes)};
+    std::unique_ptr<MemoryStream> one{new MemoryStream(executor, first, back, there, max_read_bytes, capacity_bytes)};
+    std::unique_ptr<MemoryStream> two{new MemoryStream(executor, second, there, back, max_read_bytes, capacity_bytes)};
     return {std::move(one), std::move(two)};
 }
 
 MemoryStream::MemoryStream(asio::any_io_executor, Side side, std::shared_ptr<Pipe> in, std::shared_ptr<Pipe> out,
                            std::size_t max_read_bytes, std::size_t capacity_bytes)
     : side_(side), in_(std::move(in)), out_(std::move(out)), max_read_(max_read_bytes), capacity_(capacity_bytes)
-{
-}
+{}
 
 MemoryStream::~MemoryStream() { close(); }
 

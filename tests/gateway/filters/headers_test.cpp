@@ -84,8 +84,8 @@ TEST(HeaderEditor, FindsNamesOfAnyLength)
 TEST(HeaderEditor, RefusesNamesThatAreNotItsToEdit)
 {
     for (const std::string name :
-         {"", "X Y", "X:", "X\r\nY", "\xc3\xa4", "Content-Length", "transfer-encoding", "Connection",
-          "Keep-Alive", "TE", "Trailer", "Upgrade", "Proxy-Connection", "Proxy-Authorization"}) {
+         {"", "X Y", "X:", "X\r\nY", "\xc3\xa4", "Content-Length", "transfer-encoding", "Connection", "Keep-Alive",
+          "TE", "Trailer", "Upgrade", "Proxy-Connection", "Proxy-Authorization"}) {
         EXPECT_NE(why_refused({{name}, {}, {}}), "not refused") << name;
         EXPECT_NE(why_refused({{}, {{name, "1"}}, {}}), "not refused") << name;
         EXPECT_NE(why_refused({{}, {}, {{name, "1"}}}), "not refused") << name;
@@ -95,8 +95,8 @@ TEST(HeaderEditor, RefusesNamesThatAreNotItsToEdit)
 TEST(HeaderEditor, RefusesValuesThatEndALineOrNameAnUnknownVariable)
 {
     for (const std::string& value : {std::string{"a\r\nB: c"}, std::string{"a\rb"}, std::string{"a\nb"},
-                                    std::string{"a\0b", 3}, std::string{"\x7f"}, std::string{"{"}, std::string{"{}"},
-                                    std::string{"{client}"}, std::string{"{host"}, std::string{"{Host}"}})
+                                     std::string{"a\0b", 3}, std::string{"\x7f"}, std::string{"{"}, std::string{"{}"},
+                                     std::string{"{client}"}, std::string{"{host"}, std::string{"{Host}"}})
         EXPECT_NE(why_refused({{}, {{"X", value}}, {}}), "not refused") << value;
     EXPECT_NE(why_refused({{}, {{"X", "{clinet.address}"}}, {}}).find("{client.address}"), std::string::npos);
     EXPECT_EQ(why_refused({{}, {{"X", "\t caf\xc3\xa9 }"}}, {}}), "not refused");

@@ -175,11 +175,10 @@ TEST_F(ProxyTest, DoesNotTakeThePendingBodyOfAnAnsweredRequestForTheNextOne)
     origin.reply_to_head = [](const Asked&) { return "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"; };
     const std::string smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     const auto length = std::to_string(100'000 + smuggled.size());
-    const auto answer =
-        talk("POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: " + length + "\r\n\r\n" + smuggled,
-             [](const std::string& received) -> std::string {
-                 return received.find("401") == std::string::npos ? "" : "END";
-             });
+    const auto answer = talk("POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: " + length + "\r\n\r\n" + smuggled,
+                             [](const std::string& received) -> std::string {
+                                 return received.find("401") == std::string::npos ? "" : "END";
+                             });
 
     EXPECT_EQ(occurrences(answer, "HTTP/1.1 401"), 1U);
     for (const auto& asked : origin.asked) EXPECT_NE(asked.target, "/smuggled");
@@ -326,6 +325,19 @@ TEST_F(ProxyTest, AsksTheUpstreamOfARouteForWhatFollowsTheMatch)
     EXPECT_EQ(origin.asked[0].field("X-Forwarded-Host"), "Shop.Example");
     EXPECT_EQ(dialer.targets[0].host, "10.0.0.1");
     EXPECT_EQ(dialer.targets[0].endpoint.port, 8080);
+}
+
+TEST_F(ProxyTest, RefusesAPathThatAServerCouldReadAsAnotherRoutes)
+{
+    routes({route_to("_", "/admin", "respond:403 no"), route_to("_", "/", "original")});
+    for (const auto* path : {"/admin%2fx", "/admin;a=b/x", "/admin;a%2Fb", "/x%2f..", "/admin\\x"}) {
+        const auto answer = answer_to(std::string{"GET "} + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 ")) << path;
+    }
+    for (const auto* path : {"/@scope%2fname", "/list;sort=up/x", "/administrator%2fx"})
+        EXPECT_THAT(answer_to(std::string{"GET "} + path + " HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 200 "))
+            << path;
+    EXPECT_EQ(origin.asked.size(), 3U);
 }
 
 TEST_F(ProxyTest, RefusesABodyOverTheRoutesLimit)
