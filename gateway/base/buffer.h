@@ -9,10 +9,13 @@
 namespace gw {
 
 /// Received bytes: written at the end, consumed at the front, never past `limit_bytes`. Views into it stay valid until
-/// `prepare` is called or it is moved from.
+/// `prepare` is called.
 class Buffer {
 public:
     explicit Buffer(std::size_t limit_bytes = 64 * 1024) : limit_(limit_bytes) {}
+    ~Buffer() { give_up_block(); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
 
     std::string_view view() const { return {data_.get() + begin_, end_ - begin_}; }
     std::size_t size() const { return end_ - begin_; }
@@ -34,10 +37,13 @@ public:
     /// Gives the memory back when nothing is in it; an idle connection then costs no buffer.
     void release_if_empty()
     {
-        if (empty()) data_.reset(), capacity_ = 0;
+        if (empty()) give_up_block();
     }
 
 private:
+    void grow(std::size_t capacity);
+    void give_up_block();
+
     std::unique_ptr<char[]> data_;
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;

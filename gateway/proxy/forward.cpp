@@ -79,7 +79,8 @@ Task<Result<>> HttpSession::obtain(bool fresh)
     if (upstream_ != nullptr && !replayable() && !upstream::is_quiet(*upstream_)) upstream_.reset();
     if (upstream_ == nullptr && !fresh && early_ != nullptr && early_->target == target) upstream_ = std::move(early_);
     if (upstream_ == nullptr) {
-        auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
+        const auto kept = replayable() ? upstream::Reuse::any : upstream::Reuse::checked;
+        auto dialled = co_await around_.dialer.dial(std::move(target), fresh ? upstream::Reuse::never : kept);
         if (!dialled) co_return dialled.error();
         upstream_ = std::move(*dialled);
     }

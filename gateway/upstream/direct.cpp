@@ -60,10 +60,10 @@ void DirectDialer::renew(std::shared_ptr<const Guard> guard, std::shared_ptr<con
     tls_ = std::move(tls);
 }
 
-Task<Result<ConnectionPtr>> DirectDialer::dial(Target target, bool fresh)
+Task<Result<ConnectionPtr>> DirectDialer::dial(Target target, Reuse reuse)
 {
-    if (!fresh) {
-        auto kept = idle_.take(target);
+    if (reuse != Reuse::never) {
+        auto kept = idle_.take(target, reuse == Reuse::checked);
         if (kept != nullptr) co_return kept;
     }
     const auto until = std::chrono::steady_clock::now() + settings_.connect_limit;

@@ -18,7 +18,7 @@ public:
     DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
                  std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
 
-    Task<Result<ConnectionPtr>> dial(Target target, bool fresh) override;
+    Task<Result<ConnectionPtr>> dial(Target target, Reuse reuse) override;
     void give_back(ConnectionPtr connection) override;
 
     /// Of the next generation. Connections that are kept stay.

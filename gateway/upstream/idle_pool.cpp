@@ -47,7 +47,7 @@ ConnectionPtr IdlePool::unlink(Connection& connection)
     return owned;
 }
 
-ConnectionPtr IdlePool::take(const Target& target)
+ConnectionPtr IdlePool::take(const Target& target, bool checked)
 {
     const auto bucket = idle_.find(hash_of(target));
     if (bucket == idle_.end()) return nullptr;
@@ -56,7 +56,7 @@ ConnectionPtr IdlePool::take(const Target& target)
         const auto at = std::find_if(list.rbegin(), list.rend(), [&](const auto& p) { return p->target == target; });
         if (at == list.rend()) return nullptr;
         auto connection = unlink(**at);
-        if (is_quiet(*connection)) return connection;
+        if (checked ? is_quiet(*connection) : connection->received.empty()) return connection;
         if (!idle_.contains(hash_of(target))) return nullptr;
     }
 }

@@ -17,9 +17,9 @@ public:
     IdlePool(const IdlePool&) = delete;
     IdlePool& operator=(const IdlePool&) = delete;
 
-    /// One that was alive a moment ago, or null. One that the upstream has closed, or sent something unasked on, is
-    /// closed here and the next one tried.
-    ConnectionPtr take(const Target& target);
+    /// The one used last, or null. `checked`: one that the upstream has closed, or sent something unasked on, is closed
+    /// here and the next one tried.
+    ConnectionPtr take(const Target& target, bool checked);
     void put(ConnectionPtr connection);
     std::size_t size() const { return size_; }
     void clear();

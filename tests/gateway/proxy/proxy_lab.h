@@ -45,7 +45,7 @@ class MemoryDialer final : public upstream::Dialer {
 public:
     MemoryDialer(asio::io_context& io, DeadlineWheel& wheel, Origin& origin) : io_(io), wheel_(wheel), origin_(origin)
     {}
-    Task<Result<upstream::ConnectionPtr>> dial(upstream::Target target, bool fresh) override;
+    Task<Result<upstream::ConnectionPtr>> dial(upstream::Target target, upstream::Reuse reuse) override;
     void give_back(upstream::ConnectionPtr connection) override;
 
     std::optional<Error> failure; ///< of the next dials

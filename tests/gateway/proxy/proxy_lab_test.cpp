@@ -21,11 +21,11 @@ std::size_t Asked::count(std::string_view name) const
 
 // --- the upstream
 
-Task<Result<upstream::ConnectionPtr>> MemoryDialer::dial(upstream::Target target, bool fresh)
+Task<Result<upstream::ConnectionPtr>> MemoryDialer::dial(upstream::Target target, upstream::Reuse reuse)
 {
     targets.push_back(target);
     if (failure) co_return *failure;
-    for (auto kept_one = kept.begin(); !fresh && kept_one != kept.end(); ++kept_one) {
+    for (auto kept_one = kept.begin(); reuse != upstream::Reuse::never && kept_one != kept.end(); ++kept_one) {
         if ((*kept_one)->target != target) continue;
         auto connection = std::move(*kept_one);
         kept.erase(kept_one);
