@@ -1,0 +1,158 @@
+#include "gateway/session/worker.h"
+
+#include <arpa/inet.h>
+#include <future>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <thread>
+
+// Two workers on real sockets of loopback, so that what crosses threads is run by the thread sanitizer.
+
+namespace gw::session {
+namespace {
+
+using namespace std::chrono_literals;
+
+GenerationPtr generation(std::uint64_t number)
+{
+    intake::ListenerSettings listener;
+    listener.name = "web";
+    listener.bind = {*Endpoint::parse("127.0.0.1:0")};
+    listener.protocol = intake::Protocol::http;
+    listener.client_address = intake::ClientAddress::gateway;
+    listener.otherwise = intake::Otherwise::deny;
+    route::RouteSettings route;
+    route.host = "_";
+    route.to = "respond:200 number " + std::to_string(number);
+    proxy::Site site{
+        std::get<route::Table>(route::Table::build({route})), std::vector<proxy::RoutePlan>(1), {}, {}, {}};
+    auto made =
+        std::make_shared<Generation>(Generation{number,
+                                                {listener},
+                                                std::move(site),
+                                                nullptr,
+                                                std::make_shared<upstream::Guard>(nullptr, std::vector<Endpoint>{}),
+                                                *tls::DialContext::make({false, {}}),
+                                                {},
+                                                {},
+                                                {},
+                                                {}});
+    made->session.access.format = AccessLog::Format::off;
+    return made;
+}
+
+class WorkerTest : public ::testing::Test {
+protected:
+    WorkerTest()
+    {
+        AccessLog off;
+        off.format = AccessLog::Format::off;
+        EXPECT_TRUE(log.send_to(off));
+        for (std::size_t i = 0; i < 2; ++i)
+            workers.push_back(std::make_unique<Worker>(i, gate, log, "t" + std::to_string(i) + "."));
+    }
+    void adopt(const GenerationPtr& next, std::vector<std::vector<intake::ListeningSocket>> added)
+    {
+        added.resize(workers.size());
+        std::vector<std::promise<void>> done(workers.size());
+        for (std::size_t i = 0; i < workers.size(); ++i)
+            workers[i]->adopt(next, std::move(added[i]), {"web " + bound.text()}, [&, i] { done[i].set_value(); });
+        for (auto& each : done) each.get_future().wait();
+    }
+    void listen()
+    {
+        const auto first = generation(1);
+        auto opened = intake::open_listener(first->listeners[0], workers.size(), first->intake, 0);
+        ASSERT_TRUE(opened);
+        bound = opened->front().bound;
+        std::vector<std::vector<intake::ListeningSocket>> added(workers.size());
+        for (auto& socket : *opened) added[socket.worker].push_back(std::move(socket));
+        adopt(first, std::move(added));
+    }
+    Counters counters()
+    {
+        Counters sum;
+        for (auto& worker : workers) {
+            std::promise<Counters> answer;
+            worker->count([&](Counters each) { answer.set_value(std::move(each)); });
+            sum.add(answer.get_future().get());
+        }
+        return sum;
+    }
+    /// One request over a new connection; the answer, or nothing when there was none.
+    std::string ask() const
+    {
+        const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        sockaddr_storage name{};
+        const auto length = to_sockaddr(bound, name);
+        const timeval limit{5, 0};
+        ::setsockopt(socket.number(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        if (::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length) != 0) return {};
+        constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        if (::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
+        std::string answer;
+        char part[512];
+        for (ssize_t count = 0; (count = ::recv(socket.number(), part, sizeof part, 0)) > 0;)
+            answer.append(part, static_cast<std::size_t>(count));
+        return answer;
+    }
+
+    Gate gate{1'000};
+    LogWriter log;
+    std::vector<std::unique_ptr<Worker>> workers;
+    Endpoint bound;
+};
+
+TEST_F(WorkerTest, ServesEveryRequestWhileGenerationsChange)
+{
+    listen();
+    std::atomic<bool> stop{false};
+    std::atomic<int> served{0};
+    std::atomic<int> failed{0};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 3; ++i)
+        clients.emplace_back([&] {
+            while (!stop) ask().starts_with("HTTP/1.1 200 ") ? ++served : ++failed;
+        });
+    for (std::uint64_t number = 2; number < 52; ++number) adopt(generation(number), {});
+    const auto last = ask();
+    stop = true;
+    for (auto& client : clients) client.join();
+    EXPECT_NE(last.find("number 51"), std::string::npos) << last;
+    EXPECT_EQ(failed, 0);
+    EXPECT_GT(served, 0);
+    EXPECT_EQ(counters().requests, static_cast<std::uint64_t>(served + 1));
+}
+
+TEST_F(WorkerTest, TurnsAwayWhatTheGateDoesNotLetIn)
+{
+    gate.set_limit(0);
+    listen();
+    EXPECT_EQ(ask(), "");
+    gate.set_limit(10);
+    EXPECT_TRUE(ask().starts_with("HTTP/1.1 200 "));
+    EXPECT_EQ(counters().turned_away, 1U);
+}
+
+TEST_F(WorkerTest, EndsIdleConnectionsWhenItDrains)
+{
+    listen();
+    const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_storage name{};
+    const auto length = to_sockaddr(bound, name);
+    ASSERT_EQ(::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length), 0);
+    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    ASSERT_GT(::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+    char part[2048];
+    ASSERT_GT(::recv(socket.number(), part, sizeof part, 0), 0);
+    for (auto& worker : workers) worker->drain();
+    EXPECT_EQ(::recv(socket.number(), part, sizeof part, 0), 0) << "the idle connection is still open";
+    const auto limit = std::chrono::steady_clock::now() + 5s;
+    while (gate.inside() > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    EXPECT_EQ(gate.inside(), 0U);
+    EXPECT_EQ(ask(), "") << "nothing new is accepted";
+}
+
+} // namespace
+} // namespace gw::session
