@@ -24,7 +24,6 @@ protected:
         char name[] = "/tmp/gwcontrol.XXXXXX";
         folder = ::mkdtemp(name);
         path = folder + "/run/control.sock";
-        settings.request_limit = std::chrono::milliseconds{300};
     }
     ~ControlServerTest() override
     {
@@ -74,7 +73,7 @@ protected:
     asio::io_context io{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
     DeadlineWheel wheel{io.get_executor()};
-    Settings settings;
+    Settings settings{.request_limit = std::chrono::milliseconds{300}};
     ControlServer server{io, wheel, settings, [](std::string method, std::string target) -> Task<link::Answer> {
                              link::Answer answer;
                              answer.body = method + " " + target;
