@@ -112,15 +112,15 @@ void Connections::give_back(Connection& connection)
     serve_waiting();
 }
 
-void Connections::drop(Connection& connection, bool kill)
+void Connections::drop(Connection& connection, bool failed)
 {
     if (!connection.alive) return;
     connection.alive = false;
     connection.deadline.disarm();
     boost::system::error_code ignored;
     connection.socket.close(ignored);
-    processes_->forget(connection.number, kill);
-    if (kill) ++processes_->counters.restarts;
+    processes_->forget(connection.number);
+    if (failed) ++processes_->counters.restarts;
     const auto same = [&](const auto& one) { return one.get() == &connection; };
     connections_.erase(std::remove_if(connections_.begin(), connections_.end(), same), connections_.end());
     serve_waiting();

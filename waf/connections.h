@@ -41,7 +41,7 @@ public:
 
     explicit operator bool() const { return connection_ != nullptr; }
     const ConnectionPtr& connection() const { return connection_; }
-    /// `leaving`: the inspector ends by itself, there is nothing to kill and nothing to use again.
+    /// `leaving`: the inspector ends by itself, there is nothing to use again.
     void finish(bool leaving);
 
 private:
@@ -82,7 +82,7 @@ private:
     ConnectionPtr idle(const ConnectionPtr& wanted) const;
     Lease lend(ConnectionPtr connection);
     void give_back(Connection& connection);
-    void drop(Connection& connection, bool kill);
+    void drop(Connection& connection, bool failed);
     void serve_waiting();
     void grow();
     void look_at_queue();

@@ -14,10 +14,11 @@ namespace gw::waf {
 ///
 /// start-up:  data -> template   the settings: a message of 8 bytes (length), then pieces of at most 32 KiB
 ///            template -> data   `report_ok` and the description of the rules, or `report_failed` and the error's text
-/// commands:  data -> template   spawn (with the socket the new inspector is to serve), end: a `Note`
-///            template -> data   spawned (with its process id), ended: a `Note`
+/// commands:  data -> template   spawn (with the socket the new inspector is to serve): a `Note`
+///            inspector -> data  spawned (with its process id): a `Note`, the only thing it ever says here
+///            template -> data   spawned (with process id 0: it could not be made): a `Note`
 struct Note {
-    enum class What : std::uint32_t { spawn = 1, end = 2, spawned = 3, ended = 4 };
+    enum class What : std::uint32_t { spawn = 1, spawned = 2 };
     What what{};
     std::int32_t process_id = 0;
     std::uint64_t inspector = 0; ///< number the data process gave it

@@ -2,100 +2,64 @@
 
 #include "gateway/base/log.h"
 #include "waf/link.h"
+#include "waf/program.h"
 #include "waf/wire.h"
 #include "waf/worker_inspector.h"
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace gw::waf {
 
 namespace {
 
-constexpr int link_number = 3; // in the program that is started
 constexpr std::chrono::seconds compile_limit{120};
-constexpr std::chrono::milliseconds end_limit{2'000};
 constexpr std::chrono::milliseconds restart_rest{1'000};
 
-struct SpawnPlan {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-
-    SpawnPlan()
-    {
-        ::posix_spawn_file_actions_init(&files);
-        ::posix_spawnattr_init(&attributes);
-    }
-    SpawnPlan(const SpawnPlan&) = delete;
-    SpawnPlan& operator=(const SpawnPlan&) = delete;
-    ~SpawnPlan()
-    {
-        ::posix_spawn_file_actions_destroy(&files);
-        ::posix_spawnattr_destroy(&attributes);
-    }
-};
-
-// Starts `program` with `link` as its descriptor 3, no other descriptor, no signal blocked or ignored, no environment.
-Result<pid_t> start_program(const std::string& program, int link)
+void signal_event(const Descriptor& event)
 {
-    SpawnPlan plan;
-    ::posix_spawn_file_actions_adddup2(&plan.files, link, link_number);
-    ::posix_spawn_file_actions_addclosefrom_np(&plan.files, link_number + 1);
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&plan.attributes, &none);
-    ::posix_spawnattr_setsigdefault(&plan.attributes, &all);
-    ::posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    std::string name = program;
-    std::string flag = "--link-fd";
-    std::string number = std::to_string(link_number);
-    std::array<char*, 4> words{name.data(), flag.data(), number.data(), nullptr};
-    std::array<char*, 1> environment{nullptr};
-    pid_t started = 0;
-    const int failed =
-        ::posix_spawn(&started, program.c_str(), &plan.files, &plan.attributes, words.data(), environment.data());
-    if (failed == 0) return started;
-    errno = failed;
-    return system_error("start " + program);
+    const std::uint64_t one = 1;
+    if (::write(event.number(), &one, sizeof(one)) < 0) log::error("inspector: the watcher cannot be woken");
 }
 
-struct Pair {
-    Descriptor ours;
-    Descriptor theirs;
-};
-
-Result<Pair> socket_pair(int type)
+int poll_limit(Deadline::Clock::time_point until)
 {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0) return system_error("socketpair");
-    return Pair{Descriptor{ends[0]}, Descriptor{ends[1]}};
+    if (until == Deadline::Clock::time_point::max()) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Deadline::Clock::now());
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
+
+void kill_process(int id)
+{
+    if (::kill(id, SIGKILL) != 0 && errno != ESRCH)
+        log::error("inspector: " + describe(system_error("end process " + std::to_string(id))));
+}
+
+Descriptor watch_process(int id) { return Descriptor{static_cast<int>(::syscall(SYS_pidfd_open, id, 0))}; }
 
 } // namespace
 
 Processes::Processes(Settings settings, std::string program)
-    : settings_(std::move(settings)), program_(std::move(program)), stop_(::eventfd(0, EFD_CLOEXEC))
+    : settings_(std::move(settings)), program_(std::move(program)), stop_(::eventfd(0, EFD_CLOEXEC)),
+      asked_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 {}
 
 Processes::~Processes()
 {
-    const std::uint64_t one = 1;
-    if (::write(stop_.number(), &one, sizeof(one)) < 0) log::error("inspector: the watcher cannot be told to end");
+    signal_event(stop_);
     if (watcher_.joinable()) watcher_.join();
 }
 
 Result<> Processes::begin()
 {
-    if (!stop_.is_open()) return system_error("eventfd");
+    if (!stop_.is_open() || !asked_.is_open()) return system_error("eventfd");
     watcher_ = std::thread([this] { watch(); });
     std::unique_lock lock{mutex_};
     first_known_.wait(lock, [this] { return first_.has_value(); });
@@ -110,22 +74,22 @@ void Processes::report_first(Result<> outcome)
     first_known_.notify_all();
 }
 
-// The thread. It lives as long as inspectors are wanted: the template asks the kernel to end it with its parent thread.
+// The thread. It lives as long as inspectors are wanted: template and inspectors asked the kernel to end with it.
 void Processes::watch()
 {
     for (;;) {
         auto started = start_template();
         const bool failed = !started;
-        if (failed) log::error("inspector: " + describe(started.error()));
+        if (failed && started.error().fault != Fault::closed) log::error("inspector: " + describe(started.error()));
         const bool was_first = !std::exchange(reported_, true);
         report_first(std::move(started));
-        if (failed && was_first) return;
         if (!failed) follow_notes();
         end_template();
-        if (!rest_before_restart()) return;
+        if ((failed && was_first) || !rest_before_restart()) break;
         log::warning("inspector: the template ended, starting another");
         ++counters.restarts;
     }
+    end_all();
 }
 
 Result<> Processes::start_template()
@@ -150,8 +114,11 @@ Result<> Processes::start_template()
 
 Result<std::string> Processes::await_report()
 {
-    if (!wait_readable(pending_.number()))
-        return Error{Fault::timed_out, Side::gateway, "rules are not compiled in time"};
+    const auto until = Deadline::Clock::now() + compile_limit;
+    auto woken = Woken::other;
+    while (woken == Woken::other && Deadline::Clock::now() < until) woken = wait(pending_.number(), until);
+    if (woken == Woken::stop) return Error{Fault::closed, Side::gateway, "not wanted any more"};
+    if (woken != Woken::link) return Error{Fault::timed_out, Side::gateway, "rules are not compiled in time"};
     auto report = receive_long(pending_.number());
     if (!report && report.error().fault == Fault::closed)
         return Error{Fault::system, Side::gateway, "gateway-inspector ended while it compiled the rules"};
@@ -162,17 +129,42 @@ Result<std::string> Processes::await_report()
                  std::string(said.substr(std::min(said.size(), report_failed.size())))};
 }
 
-// False when the thread is to end, or nothing came in a compilation's time.
-bool Processes::wait_readable(int fd)
+// Waits for the link (-1: none), the end of the thread, or anything else worth another look; reaps what ended.
+Processes::Woken Processes::wait(int link, Time until)
 {
-    std::array<pollfd, 2> waiting{{{fd, POLLIN, 0}, {stop_.number(), POLLIN, 0}}};
-    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(compile_limit);
-    int ready = 0;
-    do ready = ::poll(waiting.data(), waiting.size(), static_cast<int>(limit.count()));
-    while (ready < 0 && errno == EINTR);
-    return ready > 0 && waiting[1].revents == 0;
+    std::vector<pollfd> waiting{{link, POLLIN, 0}, {stop_.number(), POLLIN, 0}, {asked_.number(), POLLIN, 0}};
+    {
+        const std::lock_guard lock{mutex_};
+        for (const auto& [number, made] : made_) waiting.push_back({made.process.number(), POLLIN, 0});
+    }
+    if (::poll(waiting.data(), waiting.size(), poll_limit(until)) < 0) return Woken::other;
+    reap();
+    if (waiting[1].revents != 0) return Woken::stop;
+    if (waiting[0].revents != 0) return Woken::link;
+    std::uint64_t ignored = 0;
+    if (waiting[2].revents != 0 && ::read(asked_.number(), &ignored, sizeof(ignored)) < 0) return Woken::other;
+    return Woken::other;
 }
 
+// Only those whose number was told: one that comes with a note still under way must not be anyone else's by then.
+void Processes::reap()
+{
+    const std::lock_guard lock{mutex_};
+    std::erase_if(made_, [](const auto& one) {
+        const pid_t id = one.second.process_id;
+        return id != 0 && ::waitpid(id, nullptr, WNOHANG) != 0;
+    });
+}
+
+Processes::Time Processes::template_answers_by() const
+{
+    auto first = Time::max();
+    const std::lock_guard lock{mutex_};
+    for (const auto& [number, made] : made_) first = std::min(first, made.answer_by);
+    return first;
+}
+
+// Ends when the template is dead, hangs, or is not wanted any more.
 void Processes::follow_notes()
 {
     int link = -1;
@@ -181,54 +173,84 @@ void Processes::follow_notes()
         link = link_.number(); // only this thread closes it
     }
     for (;;) {
-        std::array<pollfd, 2> waiting{{{link, POLLIN, 0}, {stop_.number(), POLLIN, 0}}};
-        if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) return;
-        if (waiting[1].revents != 0) return;
-        if (waiting[0].revents == 0) continue;
-        const auto received = receive_note(link);
-        if (!received && received.error().cause.value() == EINTR) continue;
-        if (!received) return;
-        take(received->note);
+        const auto until = template_answers_by();
+        const auto woken = wait(link, until);
+        if (woken == Woken::stop) return;
+        if (woken == Woken::link) {
+            const auto received = receive_note(link);
+            if (!received && received.error().cause.value() == EINTR) continue;
+            if (!received) return;
+            take(received->note);
+        } else if (Deadline::Clock::now() >= until) {
+            log::error("inspector: the template hangs");
+            return;
+        }
     }
 }
 
+// The answer to `spawn`; without a process id when there could be no process.
 void Processes::take(const Note& note)
 {
     const std::lock_guard lock{mutex_};
-    const auto known = live_.find(note.inspector);
-    if (known == live_.end()) return;
-    if (note.what == Note::What::spawned) known->second = note.process_id;
-    if (note.what == Note::What::ended) live_.erase(known);
+    const auto known = made_.find(note.inspector);
+    if (known == made_.end() || note.what != Note::What::spawned) return;
+    auto& made = known->second;
+    if (note.process_id <= 0) {
+        made_.erase(known);
+        return;
+    }
+    made.answer_by = Time::max();
+    made.process_id = note.process_id;
+    made.process = watch_process(note.process_id);
+    if (!made.wanted) kill_process(made.process_id);
 }
 
-// With the link closed the template ends its inspectors and itself; one that does not is ended.
+// At once: it holds nothing that is worth a farewell, and one that is stopped hears only this.
 void Processes::end_template()
 {
+    pending_.reset();
+    if (const pid_t id = template_id_.exchange(0); id != 0) {
+        kill_process(id);
+        ::waitpid(id, nullptr, 0);
+    }
+    Descriptor link;
     {
         const std::lock_guard lock{mutex_};
-        link_.reset();
+        link = std::move(link_);
     }
-    pending_.reset();
-    const pid_t id = template_id_.exchange(0);
-    if (id == 0) return;
-    const auto patience = Deadline::Clock::now() + end_limit;
-    while (::waitpid(id, nullptr, WNOHANG) == 0) {
-        if (Deadline::Clock::now() > patience) {
-            if (::kill(id, SIGKILL) == 0) ::waitpid(id, nullptr, 0);
-            return;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (link.is_open()) ::fcntl(link.number(), F_SETFL, O_NONBLOCK); // an inspector may just be about to say its word
+    while (link.is_open()) {
+        const auto received = receive_note(link.number());
+        if (!received) break;
+        take(received->note);
     }
+    const std::lock_guard lock{mutex_};
+    // This thread's own children only, also those that no note told of.
+    for (pid_t gone = 0; (gone = ::waitpid(-1, nullptr, WNOHANG | __WNOTHREAD)) > 0;)
+        std::erase_if(made_, [gone](const auto& one) { return one.second.process_id == gone; });
+    for (auto& [number, made] : made_) made.answer_by = Time::max();
+    std::erase_if(made_, [](const auto& one) { return one.second.process_id == 0 && !one.second.wanted; });
+}
+
+void Processes::end_all()
+{
+    const std::lock_guard lock{mutex_};
+    for (const auto& [number, made] : made_) {
+        if (made.process_id == 0) continue;
+        kill_process(made.process_id);
+        ::waitpid(made.process_id, nullptr, 0);
+    }
+    made_.clear();
 }
 
 // False when the thread is to end. A template that dies at once is not started in a tight loop.
 bool Processes::rest_before_restart()
 {
     const auto now = Deadline::Clock::now();
-    const auto next = std::exchange(last_start_, now) + restart_rest;
-    const auto rest = std::max(std::chrono::ceil<std::chrono::milliseconds>(next - now), std::chrono::milliseconds{0});
-    pollfd waiting{stop_.number(), POLLIN, 0};
-    return ::poll(&waiting, 1, static_cast<int>(rest.count())) == 0;
+    const auto until = std::exchange(last_start_, now) + restart_rest;
+    auto woken = wait(-1, now);
+    while (woken != Woken::stop && Deadline::Clock::now() < until) woken = wait(-1, until);
+    return woken != Woken::stop;
 }
 
 Result<Processes::Fresh> Processes::spawn()
@@ -242,17 +264,22 @@ Result<Processes::Fresh> Processes::spawn()
     if (!link_.is_open()) return Error{Fault::closed, Side::gateway, "no template to make an inspector"};
     const auto sent = send_note(link_.number(), {Note::What::spawn, 0, number}, pair->theirs.number());
     if (!sent) return sent.error();
-    live_[number] = 0;
+    made_[number].answer_by = Deadline::Clock::now() + settings_.deadline / 2;
+    signal_event(asked_);
     ++counters.inspectors;
     return Result<Fresh>(Fresh{number, std::move(pair->ours)});
 }
 
-void Processes::forget(std::uint64_t number, bool kill)
+void Processes::forget(std::uint64_t number)
 {
     const std::lock_guard lock{mutex_};
-    live_.erase(number);
     --counters.inspectors;
-    if (kill && link_.is_open()) send_note(link_.number(), {Note::What::end, 0, number});
+    const auto known = made_.find(number);
+    if (known == made_.end()) return;
+    auto& made = known->second;
+    made.wanted = false;
+    if (made.process_id != 0) return kill_process(made.process_id);
+    if (made.answer_by == Time::max()) made_.erase(known); // its template died before it could tell
 }
 
 std::unique_ptr<Inspector> Processes::for_worker(asio::io_context& io, DeadlineWheel& wheel)
@@ -277,8 +304,8 @@ std::vector<int> Processes::process_ids() const
 {
     std::vector<int> ids;
     const std::lock_guard lock{mutex_};
-    for (const auto& [number, id] : live_) {
-        if (id != 0) ids.push_back(id);
+    for (const auto& [number, made] : made_) {
+        if (made.process_id != 0 && made.wanted) ids.push_back(made.process_id);
     }
     return ids;
 }

@@ -14,8 +14,11 @@ namespace gw::waf {
 
 struct Note;
 
-/// The data process's side of the template and the inspectors it made. Its thread starts the template, notes which
-/// inspectors live, and starts another template when one dies; workers only send short notes.
+/// The data process's side of the template and the inspectors it makes. Its thread starts the template, reaps what
+/// ended, and starts another template when one dies or hangs; workers only send short notes.
+///
+/// The template forks inspectors as its siblings: this process is the parent of both. So inspectors outlive a template,
+/// any of them can be killed without it, and the kernel ends all of them with the thread here, however that ends.
 class Processes final : public InspectorProcesses, public std::enable_shared_from_this<Processes> {
 public:
     Processes(Settings settings, std::string program);
@@ -32,15 +35,15 @@ public:
     const Settings& settings() const { return settings_; }
 
     /// A number for an inspector and the socket to it (non-blocking). The inspector is made while the first bytes are
-    /// on their way; when that fails, the socket closes. Any thread. Errors: `closed`: no template at the moment;
-    /// `system`.
+    /// on their way; when that fails, the socket closes. A template that does not make it in half a phase's deadline
+    /// hangs and is replaced. Any thread. Errors: `closed`: no template at the moment; `system`.
     struct Fresh {
         std::uint64_t number;
         Descriptor socket;
     };
     Result<Fresh> spawn();
-    /// The worker is done with it (its socket is closed). `kill`: it hangs and must be ended.
-    void forget(std::uint64_t number, bool kill);
+    /// The worker is done with it: it is killed, whatever it does. Any thread.
+    void forget(std::uint64_t number);
 
     struct Counters {
         std::atomic<int> inspectors{0};
@@ -49,32 +52,45 @@ public:
     Counters counters;
 
 private:
+    using Time = Deadline::Clock::time_point;
+    struct Made {
+        int process_id = 0;           ///< 0 until known. Not reaped while it is here, so it belongs to no one else
+        Descriptor process;           ///< readable when it ended
+        Time answer_by = Time::max(); ///< of the template that was asked for it
+        bool wanted = true;
+    };
+    enum class Woken { link, stop, other };
+
     void watch();
     Result<> start_template();
     Result<std::string> await_report();
     void follow_notes();
     void take(const Note& note);
     void end_template();
-    bool wait_readable(int fd);
+    void end_all();
+    Woken wait(int link, Time until);
+    void reap();
+    Time template_answers_by() const;
     bool rest_before_restart();
     void report_first(Result<> outcome);
 
     Settings settings_;
     std::string program_;
-    Descriptor stop_; // eventfd: readable when the thread is to end
+    Descriptor stop_;  // eventfd: readable when the thread is to end
+    Descriptor asked_; // eventfd: readable when an inspector was asked for
     std::atomic<int> template_id_{0};
     std::atomic<std::uint64_t> next_number_{1};
 
-    mutable std::mutex mutex_;          // of everything below
-    Descriptor link_;                   // open only while a template takes notes
-    std::map<std::uint64_t, int> live_; // inspector -> process id, 0 until known
+    mutable std::mutex mutex_;           // of everything below
+    Descriptor link_;                    // open only while a template takes notes
+    std::map<std::uint64_t, Made> made_; // by inspector's number
     std::string rules_;
     std::optional<Result<>> first_;
     std::condition_variable first_known_;
 
     Descriptor pending_; // of the watcher's thread: the link while the rules are compiled
     bool reported_ = false;
-    Deadline::Clock::time_point last_start_{};
+    Time last_start_{};
     std::thread watcher_;
 };
 

@@ -31,6 +31,7 @@ Task<Result<Answer>> ask(Connections& connections, Exchange& exchanged, std::str
 {
     const auto limit = connections.processes().settings().deadline;
     bool forgotten = false;
+    bool stillborn = false;
     for (int attempt = 1;; ++attempt) {
         auto home = forgotten ? nullptr : exchanged.home.lock();
         auto lease = co_await connections.acquire(home);
@@ -49,9 +50,11 @@ Task<Result<Answer>> ask(Connections& connections, Exchange& exchanged, std::str
             lease->finish(answer->leaving);
             co_return answer;
         }
-        // Gone before it began; or it never lived, because the template that was to make it died.
+        // Gone before it began; or it never lived, because the template that was to make it died: forgiven once,
+        // for the request itself may be what kills.
         const auto fault = answer.error().fault;
-        const bool innocent = fault == Fault::closed || (fault == Fault::system && fresh && attempt == 1);
+        const bool unborn = fault == Fault::system && fresh && !std::exchange(stillborn, true);
+        const bool innocent = fault == Fault::closed || unborn;
         if (!innocent || attempt >= most_attempts) co_return answer;
     }
 }

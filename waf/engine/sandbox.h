@@ -14,7 +14,7 @@ namespace gw::waf {
 /// | network | an empty namespace where the kernel lets us | inherited |
 /// | descriptors | the link, 16 at most | its one socket |
 /// | memory | what it has and 512 MiB more | inherited |
-/// | system calls | fork, wait, kill, messages over the link | below 25: its socket, memory, time |
+/// | system calls | fork, messages over the link | below 25: its socket, memory, time |
 ///
 /// A forbidden system call fails with EPERM.
 

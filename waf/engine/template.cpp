@@ -12,18 +12,14 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <map>
-#include <optional>
-#include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace gw::waf {
 
 namespace {
-
-void wake(int) noexcept {}
 
 struct Loaded {
     Settings settings;
@@ -37,100 +33,51 @@ public:
     int run();
 
 private:
-    void watch_children();
-    void reap();
-    bool take_note();
     void spawn(std::uint64_t number, Descriptor socket);
-    [[noreturn]] void become_inspector(Descriptor socket);
-    void end(std::uint64_t number);
+    [[noreturn]] void become_inspector(std::uint64_t number, Descriptor socket);
 
     int link_;
     Loaded loaded_;
-    sigset_t waiting_mask_{};
-    std::map<std::uint64_t, pid_t> children_;
 };
 
-// SIGCHLD is blocked but while waiting in ppoll: a child's end is never missed.
-void Template::watch_children()
-{
-    struct sigaction action {};
-    action.sa_handler = wake;
-    ::sigaction(SIGCHLD, &action, nullptr);
-    sigset_t blocked;
-    ::sigemptyset(&blocked);
-    ::sigaddset(&blocked, SIGCHLD);
-    ::sigprocmask(SIG_BLOCK, &blocked, &waiting_mask_);
-    ::sigdelset(&waiting_mask_, SIGCHLD);
-}
+// The kernel ends this process, stopped or not, with the thread of the data process that is its parent.
+void end_with_parent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
-void Template::reap()
-{
-    for (;;) {
-        const pid_t gone = ::waitpid(-1, nullptr, WNOHANG);
-        if (gone <= 0) return;
-        for (auto child = children_.begin(); child != children_.end(); ++child) {
-            if (child->second != gone) continue;
-            send_note(link_, {Note::What::ended, gone, child->first});
-            children_.erase(child);
-            break;
-        }
-    }
-}
+// A fork whose child is the data process's own, as this process is: it can be reaped and killed there without us, and
+// lives on when we do not. The C library's fork has no way to say so; what else that does is for threads, and there are
+// none.
+pid_t fork_sibling() { return static_cast<pid_t>(::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0)); }
 
-void Template::become_inspector(Descriptor socket)
+// It tells of itself: whoever hears of it can count on its end.
+void Template::become_inspector(std::uint64_t number, Descriptor socket)
 {
+    end_with_parent();
+    send_note(link_, {Note::What::spawned, ::getpid(), number});
     ::close(link_);
-    ::sigprocmask(SIG_SETMASK, &waiting_mask_, nullptr);
-    ::signal(SIGCHLD, SIG_DFL);
     if (!restrict_inspector()) ::_exit(4);
     serve_inspections(socket.number(), *loaded_.engine, loaded_.settings);
     ::_exit(0);
 }
 
+// When there is no process, the socket closes here: whoever waits at the other end sees it.
 void Template::spawn(std::uint64_t number, Descriptor socket)
 {
-    const pid_t child = ::fork();
-    if (child == 0) become_inspector(std::move(socket));
-    if (child < 0) {
-        log::error("inspector: fork failed");
-        return; // the socket closes here: whoever waits at the other end sees it
-    }
-    children_[number] = child;
-    send_note(link_, {Note::What::spawned, child, number});
-}
-
-// Only a child that was not waited for: its number cannot belong to anyone else.
-void Template::end(std::uint64_t number)
-{
-    const auto child = children_.find(number);
-    if (child != children_.end()) ::kill(child->second, SIGKILL);
-}
-
-bool Template::take_note()
-{
-    auto received = receive_note(link_);
-    if (!received) return received.error().cause.value() == EINTR;
-    if (received->note.what == Note::What::spawn && received->socket.is_open())
-        spawn(received->note.inspector, std::move(received->socket));
-    else if (received->note.what == Note::What::end)
-        end(received->note.inspector);
-    return true;
+    const pid_t child = fork_sibling();
+    if (child == 0) become_inspector(number, std::move(socket));
+    if (child > 0) return;
+    log::error("inspector: fork failed");
+    send_note(link_, {Note::What::spawned, 0, number});
 }
 
 int Template::run()
 {
-    watch_children();
     for (;;) {
-        reap();
-        pollfd link{link_, POLLIN, 0};
-        const int ready = ::ppoll(&link, 1, nullptr, &waiting_mask_);
-        if (ready < 0 && errno != EINTR) break;
-        if (ready > 0 && !take_note()) break;
+        auto received = receive_note(link_);
+        if (!received && received.error().cause.value() == EINTR) continue;
+        if (!received) return 0;
+        if (received->note.what == Note::What::spawn && received->socket.is_open())
+            spawn(received->note.inspector, std::move(received->socket));
     }
-    for (const auto& [number, child] : children_) ::kill(child, SIGKILL);
-    while (::waitpid(-1, nullptr, 0) > 0) {
-    }
-    return 0;
 }
 
 Result<Loaded> load(int link)
@@ -174,10 +121,8 @@ void warm_up(Loaded& loaded)
 
 Result<> give_up_everything(int link)
 {
-    // The parent is a thread that lives as long as it wants inspectors; asked for after the change of identity, which
-    // forgets it.
     if (auto dropped = drop_privileges(link); !dropped) return dropped;
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    end_with_parent(); // again: the change of identity forgot it
     return restrict_template();
 }
 
@@ -186,6 +131,7 @@ Result<> give_up_everything(int link)
 int run_template(int link_fd)
 {
     ::signal(SIGPIPE, SIG_IGN);
+    end_with_parent();
     auto loaded = load(link_fd);
     if (!loaded) {
         send_long(link_fd, std::string(report_failed) + loaded.error().what);
