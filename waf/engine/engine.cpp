@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <modsecurity/modsecurity.h>
 #include <modsecurity/rule_message.h>
 #include <modsecurity/rules_set.h>
@@ -31,6 +32,16 @@ std::string_view tagged(std::string_view log, std::string_view tag)
     if (at == std::string_view::npos) return {};
     const auto text = log.substr(at + tag.size());
     return text.substr(0, text.find('"'));
+}
+
+// "    ver:'OWASP_CRS/3.3.4',\\" -> OWASP_CRS/3.3.4; empty: the line is no such action.
+std::string_view version_in(std::string_view line)
+{
+    constexpr std::string_view action = "ver:'OWASP_CRS/";
+    const auto begin = line.find_first_not_of(" \t\"");
+    if (begin == std::string_view::npos || !line.substr(begin).starts_with(action)) return {};
+    const auto name = line.substr(begin + action.find('\'') + 1);
+    return name.substr(0, name.find('\''));
 }
 
 int number_of(std::string_view text)
@@ -204,6 +215,7 @@ private:
     std::vector<Compiled> compiled_;
     std::vector<std::size_t> by_number_; ///< policy number -> place in compiled_; past the end: off
     int rule_count_ = 0;
+    std::string crs_version_;
 };
 
 Result<std::size_t> ModEngine::compile(const Policy& policy)
@@ -216,6 +228,21 @@ Result<std::size_t> ModEngine::compile(const Policy& policy)
     rule_count_ = std::max(rule_count_, count);
     compiled_.push_back({policy, std::move(rules)});
     return compiled_.size() - 1;
+}
+
+// What the packaged rules call themselves: each says ver:'OWASP_CRS/3.3.4'. All are of one version; the first will do.
+std::string crs_version()
+{
+    std::error_code ignored;
+    for (const auto& file : std::filesystem::directory_iterator(crs_rules_folder, ignored)) {
+        if (file.path().extension() != ".conf") continue;
+        std::ifstream text{file.path()};
+        for (std::string line; std::getline(text, line);) {
+            const auto name = version_in(line);
+            if (!name.empty()) return std::string(name);
+        }
+    }
+    return "OWASP_CRS";
 }
 
 // The engine's own answer to an `Include` of something that is not a file is to end the process.
@@ -236,6 +263,7 @@ Result<> check_files(const Settings& settings)
 Result<> ModEngine::load()
 {
     if (auto checked = check_files(settings_); !checked) return checked;
+    if (settings_.crs) crs_version_ = crs_version();
     for (const auto& policy : settings_.policies) {
         if (policy.mode == Mode::off) {
             by_number_.push_back(SIZE_MAX);
@@ -262,7 +290,9 @@ std::unique_ptr<Transaction> ModEngine::begin(std::size_t policy)
 
 std::string ModEngine::description() const
 {
-    return (settings_.crs ? "OWASP_CRS, " : "own rule files, ") + std::to_string(rule_count_) + " rules";
+    const auto files = settings_.rule_files.size();
+    const auto source = settings_.crs ? crs_version_ : std::to_string(files) + (files == 1 ? " file" : " files");
+    return source + ", " + std::to_string(rule_count_) + " rules";
 }
 
 } // namespace
