@@ -1,58 +1,16 @@
 #include "netfilter/install.h"
 
 #include "netfilter/nft_context.h"
+#include "netfilter/nft_text.h"
 #include "netfilter/policy_route.h"
+#include "netfilter/probe.h"
 #include "netfilter/rules.h"
 
 #include <algorithm>
-#include <linux/capability.h>
 #include <optional>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace gw::netfilter {
 namespace {
-
-constexpr std::string_view probe_table = "gateway_probe";
-
-struct Need {
-    std::string_view text;
-    std::string_view what;
-};
-constexpr Need needs[] = {
-    {"", "nftables (module nf_tables)"},
-    {"add table inet gateway_probe { flags owner; }\n", "nft tables with an owner (Linux 5.12 or later)"},
-    {"add rule inet gateway_probe c tcp dport 1 tproxy ip to 127.0.0.1:1\n"
-     "add rule inet gateway_probe c tcp dport 1 tproxy ip6 to [::1]:1\n",
-     "nft tproxy (module nft_tproxy)"},
-    {"add rule inet gateway_probe c socket transparent 1 socket wildcard 0\n",
-     "nft socket (module nft_socket, Linux 5.11 or later)"},
-    {"add rule inet gateway_probe c fib daddr type local\n", "nft fib (module nft_fib_inet)"},
-};
-
-bool may_change_the_network()
-{
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
-    return ::syscall(SYS_capget, &header, data) == 0 && ((data[0].effective >> CAP_NET_ADMIN) & 1U) != 0;
-}
-
-/// Asks the kernel for each thing without making any of it.
-Result<> probe(NftContext& context)
-{
-    const std::string base = "add table inet " + std::string(probe_table) + "\nadd chain inet " +
-                             std::string(probe_table) + " c { type filter hook prerouting priority 0; }\n";
-    for (const Need& need : needs) {
-        // A table is made either with its owner or without, so that line replaces the first one.
-        const bool is_table = need.text.starts_with("add table");
-        auto tried = context.try_out(is_table ? std::string(need.text) : base + std::string(need.text));
-        if (tried) continue;
-        Error error = tried.error();
-        error.what = "the kernel has no " + std::string(need.what) + ": " + error.what;
-        return error;
-    }
-    return {};
-}
 
 Result<> check(const Plan& plan)
 {
@@ -86,6 +44,8 @@ bool same_numbers(const Settings& a, const Settings& b)
            a.rule_priority == b.rule_priority && a.route_protocol == b.route_protocol;
 }
 
+std::string_view other_captures(std::string_view captures) { return captures == captures_a ? captures_b : captures_a; }
+
 class KernelInstaller final : public Installer {
 public:
     KernelInstaller(const Settings& settings, NftContext owner, NftContext reader, PolicyRoutes routes)
@@ -96,7 +56,7 @@ public:
     Result<> sweep() override;
     Result<> install(const Plan& plan) override;
     Result<> remove() override;
-    Result<std::string> missing() override { return in_force_ ? missing_of(*in_force_) : std::string(); }
+    Result<std::string> missing() override { return in_force_ ? missing_of(*in_force_, captures_) : std::string(); }
 
 private:
     struct Added {
@@ -108,16 +68,20 @@ private:
     Result<> refuse_foreign_table();
     Result<Added> add_policy(const Plan& plan);
     void undo(const Plan& plan, const Added& added);
-    Result<> replace_table(const Plan& plan);
+    bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
+    Result<> exchange(const Plan& plan, std::string_view captures);
+    Result<> replace_table(const Plan& plan, std::string_view captures);
     void restore_table(const Plan& failed);
     void drop_policy_not_in(const Plan& plan);
-    Result<std::string> missing_of(const Plan& plan);
+    Result<std::string> missing_of(const Plan& plan, std::string_view captures);
+    Result<std::string> missing_policy(const Plan& plan);
 
     Settings settings_;
     NftContext owner_; // our table belongs to its socket; nothing but our transactions goes through it
     NftContext reader_;
     PolicyRoutes routes_;
     std::optional<Plan> in_force_;
+    std::string_view captures_ = captures_a; // the chain of the capture rules in force
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -158,6 +122,7 @@ Result<> KernelInstaller::sweep()
 Result<KernelInstaller::Added> KernelInstaller::add_policy(const Plan& plan)
 {
     Added added;
+    if (const auto lacks = missing_policy(plan); lacks && lacks->empty()) return added;
     for (const bool v6 : {false, true}) {
         if (!has_family(plan, v6)) continue;
         const auto is_new = routes_.add_route(plan.settings, v6);
@@ -180,12 +145,25 @@ void KernelInstaller::undo(const Plan& plan, const Added& added)
     if (added.route_v6) static_cast<void>(routes_.delete_route(plan.settings, true));
 }
 
-Result<> KernelInstaller::replace_table(const Plan& plan)
+/// Rules that are in force for others, so that every packet meets the old or the new ones, whole (nft_text.cpp). A step
+/// that fails leaves the old ones in force, and nothing half made.
+Result<> KernelInstaller::exchange(const Plan& plan, std::string_view captures)
 {
-    std::string text = nft_text(plan);
-    if (in_force_ && in_force_->settings.table != plan.settings.table)
-        text = "delete table inet " + in_force_->settings.table + '\n' + text;
-    auto replaced = owner_.run(text);
+    for (const std::string& step : {prepare_text(plan, captures), switch_text(plan, captures)}) {
+        auto done = owner_.run(step);
+        if (done) continue;
+        static_cast<void>(owner_.run(drop_text(plan.settings, captures)));
+        return done;
+    }
+    static_cast<void>(owner_.run(drop_text(plan.settings, other_captures(captures)))); // reading back finds it if not
+    return {};
+}
+
+/// A table that is new, or has a new name, comes in one transaction.
+Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captures)
+{
+    const std::string old = in_force_ ? "delete table inet " + in_force_->settings.table + '\n' : std::string();
+    auto replaced = keeps_table(plan) ? exchange(plan, captures) : owner_.run(old + nft_text(plan));
     if (replaced) return replaced;
     Error error = replaced.error();
     if (error.fault == Fault::denied)
@@ -196,11 +174,13 @@ Result<> KernelInstaller::replace_table(const Plan& plan)
 /// Back to what was in force before a table that did not read back as it was written.
 void KernelInstaller::restore_table(const Plan& failed)
 {
-    std::string text;
-    if (!in_force_ || in_force_->settings.table != failed.settings.table)
-        text = "delete table inet " + failed.settings.table + '\n';
+    if (keeps_table(failed)) {
+        static_cast<void>(exchange(*in_force_, captures_));
+        return;
+    }
+    std::string text = "delete table inet " + failed.settings.table + '\n';
     if (in_force_) text += nft_text(*in_force_);
-    static_cast<void>(owner_.run(text));
+    if (owner_.run(text)) captures_ = captures_a;
 }
 
 void KernelInstaller::drop_policy_not_in(const Plan& plan)
@@ -215,12 +195,17 @@ void KernelInstaller::drop_policy_not_in(const Plan& plan)
             static_cast<void>(routes_.delete_route(old.settings, v6));
 }
 
-Result<std::string> KernelInstaller::missing_of(const Plan& plan)
+Result<std::string> KernelInstaller::missing_of(const Plan& plan, std::string_view captures)
 {
     const auto listing = reader_.list_table(plan.settings.table);
     if (!listing) return listing.error();
-    if (auto lacks = difference(plan, *listing); !lacks.empty()) return lacks;
+    if (auto lacks = difference(plan, captures, *listing); !lacks.empty()) return lacks;
     if (listing->find("flags owner") == std::string::npos) return "owner of table inet " + plan.settings.table;
+    return missing_policy(plan);
+}
+
+Result<std::string> KernelInstaller::missing_policy(const Plan& plan)
+{
     const auto found = routes_.rules(plan.settings);
     if (!found) return found.error();
     for (const PolicyRule& rule : plan.policy_rules)
@@ -238,18 +223,19 @@ Result<std::string> KernelInstaller::missing_of(const Plan& plan)
 Result<> KernelInstaller::install(const Plan& plan)
 {
     if (auto fits = check(plan); !fits) return fits;
-    if (plan.captures.empty()) return remove();
+    if (plan.captures.empty() && plan.policy_rules.empty()) return remove();
     const bool same = in_force_ && nft_text(plan) == nft_text(*in_force_) && ip_text(plan) == ip_text(*in_force_);
     if (same) {
-        const auto lacks = missing_of(plan);
+        const auto lacks = missing_of(plan, captures_);
         if (!lacks) return lacks.error();
         if (lacks->empty()) return {};
     }
     if (auto free = refuse_foreign_table(); !free) return free;
     const auto added = add_policy(plan);
     if (!added) return added.error();
-    if (auto replaced = replace_table(plan); !replaced) return undo(plan, *added), replaced;
-    const auto lacks = missing_of(plan);
+    const auto captures = keeps_table(plan) ? other_captures(captures_) : captures_a;
+    if (auto replaced = replace_table(plan, captures); !replaced) return undo(plan, *added), replaced;
+    const auto lacks = missing_of(plan, captures);
     if (!lacks || !lacks->empty()) {
         restore_table(plan);
         undo(plan, *added);
@@ -258,6 +244,7 @@ Result<> KernelInstaller::install(const Plan& plan)
     }
     if (in_force_) drop_policy_not_in(plan);
     in_force_ = plan;
+    captures_ = captures;
     return {};
 }
 

@@ -1,5 +1,16 @@
-#include "netfilter/plan.h"
+#include "netfilter/nft_text.h"
+
 #include "netfilter/rules.h"
+
+// The chains a packet comes through stay and only their rules are exchanged, so it sees all of the old rules or all of
+// the new ones. With a table deleted and made again it could meet the new chain a moment too early and the old one a
+// moment too late.
+//
+// That holds for the rules, but not for what is in the sets inside of them. Measured on Linux 6.18: when one
+// transaction exchanges rules and brings new sets of intervals (ports, networks) with them, some packets of that moment
+// do not match, are not captured, and their connections are lost. So capture rules, which hold those sets, wait in a
+// chain of their own, complete, until the next transaction leads packets into it; that one has no such set. The two
+// names of that chain take turns.
 
 namespace gw::netfilter {
 namespace {
@@ -8,25 +19,72 @@ namespace {
 // (-100), so the destination is still the one the client meant.
 constexpr std::string_view base_chain = "{ type filter hook prerouting priority mangle + 5; policy accept; }";
 
+std::string table_of(const Settings& settings) { return "inet " + settings.table; }
+
+std::string add_table(const Settings& settings, bool owned)
+{
+    return "add table " + table_of(settings) + (owned ? " { flags owner; }\n" : "\n");
+}
+
+std::string line(std::string_view verb, const Settings& settings, std::string_view chain, std::string_view rest = {})
+{
+    std::string text(verb);
+    text.append(" ").append(table_of(settings)).append(" ").append(chain);
+    if (!rest.empty()) text.append(" ").append(rest);
+    return text.append("\n");
+}
+
+std::string add_entry_chains(const Settings& settings)
+{
+    return line("add chain", settings, divert_chain) + line("add chain", settings, prerouting_chain, base_chain);
+}
+
+std::string flush_entry_chains(const Settings& settings)
+{
+    return line("flush chain", settings, prerouting_chain) + line("flush chain", settings, divert_chain);
+}
+
+std::string add_empty(const Settings& settings, std::string_view captures)
+{
+    return line("add chain", settings, captures) + line("flush chain", settings, captures);
+}
+
+std::string add_rule(const Settings& settings, const Rule& rule)
+{
+    return line("add rule", settings, rule.chain, rule.text + " comment \"" + rule.comment + '"');
+}
+
 } // namespace
 
-// The chains stay and only their rules are exchanged, so a packet sees all of the old rules or all of the new ones.
-// With a table deleted and made again it could meet the new chain a moment too early and the old one a moment too late.
-// Sets are inside the rules, so nothing else can be left over.
 std::string nft_text(const Plan& plan, bool owned)
 {
-    const std::string table = "inet " + plan.settings.table;
-    std::string text = "add table " + table + (owned ? " { flags owner; }\n" : "\n");
-    text.append("add chain ").append(table).append(" ").append(divert_chain).append("\n");
-    text.append("add chain ").append(table).append(" ").append(prerouting_chain).append(" ").append(base_chain);
-    text.append("\n");
-    for (const std::string_view chain : {prerouting_chain, divert_chain})
-        text.append("flush chain ").append(table).append(" ").append(chain).append("\n");
-    for (const Rule& rule : rules_of(plan)) {
-        text.append("add rule ").append(table).append(" ").append(rule.chain).append(" ").append(rule.text);
-        text.append(" comment \"").append(rule.comment).append("\"\n");
-    }
+    std::string text = add_table(plan.settings, owned);
+    text += add_entry_chains(plan.settings);
+    text += flush_entry_chains(plan.settings);
+    text += add_empty(plan.settings, captures_a);
+    for (const Rule& rule : rules_of(plan, captures_a)) text += add_rule(plan.settings, rule);
     return text;
+}
+
+std::string prepare_text(const Plan& plan, std::string_view captures)
+{
+    std::string text = add_table(plan.settings, true) + add_empty(plan.settings, captures);
+    for (const Rule& rule : rules_of(plan, captures))
+        if (rule.chain == captures) text += add_rule(plan.settings, rule);
+    return text;
+}
+
+std::string switch_text(const Plan& plan, std::string_view captures)
+{
+    std::string text = add_entry_chains(plan.settings) + flush_entry_chains(plan.settings);
+    for (const Rule& rule : rules_of(plan, captures))
+        if (rule.chain != captures) text += add_rule(plan.settings, rule);
+    return text;
+}
+
+std::string drop_text(const Settings& settings, std::string_view captures)
+{
+    return add_empty(settings, captures) + line("delete chain", settings, captures);
 }
 
 } // namespace gw::netfilter

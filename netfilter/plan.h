@@ -22,7 +22,8 @@ struct PolicyRule {
     friend auto operator<=>(const PolicyRule&, const PolicyRule&) = default;
 };
 
-/// Everything that is to hold in the kernel, as a value. Two equal plans need no change.
+/// Everything that is to hold in the kernel, as a value. Two equal plans need no change. With policy rules and no
+/// captures, connections under way go on and nothing new is captured.
 struct Plan {
     Settings settings;
     std::vector<Capture> captures;               ///< in order; the first that fits a packet takes it
@@ -34,7 +35,8 @@ struct Plan {
 Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vector<std::string> present);
 
 /// The text of one nft transaction that makes, empties and refills our table. Pure: what `rules show` prints is what is
-/// installed. `owned`: with the owner flag, so the table goes with the netlink socket that made it.
+/// installed first; later plans bring the same rules in steps (nft_text.h). `owned`: with the owner flag, so the table
+/// goes with the netlink socket that made it.
 std::string nft_text(const Plan& plan, bool owned = true);
 
 /// The policy rules and routes as `ip` commands, for people. Pure.

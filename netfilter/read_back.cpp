@@ -1,6 +1,7 @@
 #include "netfilter/rules.h"
 
 #include <map>
+#include <set>
 
 // What nft prints of one table, as far as it matters here:
 //
@@ -8,6 +9,11 @@
 //       flags owner
 //       chain prerouting {
 //           type filter hook prerouting priority mangle + 5; policy accept;
+//           fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+//           jump captures_a comment "captures"
+//       }
+//
+//       chain captures_a {
 //           iifname { "eth0", "eth1" } tcp dport 80 ... counter accept comment "capture 1 IPv4 web"
 //       }
 //   }
@@ -37,11 +43,15 @@ std::string_view comment_of(std::string_view line)
     return line.substr(from, line.size() - 1 - from);
 }
 
-/// The rules printed, by comment. One without a comment of ours counts under its whole line.
-std::multimap<std::string_view, Printed> printed_rules(std::string_view listing)
+struct Listing {
+    std::set<std::string_view> chains;
+    std::multimap<std::string_view, Printed> rules; ///< by comment; one without a comment of ours by its whole line
+};
+
+Listing parse_listing(std::string_view listing)
 {
     constexpr std::string_view chain_lead = "chain ";
-    std::multimap<std::string_view, Printed> rules;
+    Listing found;
     std::string_view chain;
     while (!listing.empty()) {
         const auto end = listing.find('\n');
@@ -49,14 +59,25 @@ std::multimap<std::string_view, Printed> printed_rules(std::string_view listing)
         listing.remove_prefix(end == std::string_view::npos ? listing.size() : end + 1);
         if (line.starts_with(chain_lead)) {
             chain = line.substr(chain_lead.size(), line.find(" {") - chain_lead.size());
+            found.chains.insert(chain);
         } else if (line == "}") {
             chain = {};
         } else if (!chain.empty() && !line.empty() && !line.starts_with("type ")) {
             const auto comment = comment_of(line);
-            rules.insert({comment.empty() ? line : comment, {chain, line, rules.size()}});
+            found.rules.insert({comment.empty() ? line : comment, {chain, line, found.rules.size()}});
         }
     }
-    return rules;
+    return found;
+}
+
+std::string wrong_chain(const std::set<std::string_view>& chains, std::string_view captures)
+{
+    const std::set<std::string_view> expected{prerouting_chain, divert_chain, captures};
+    for (const std::string_view chain : expected)
+        if (!chains.contains(chain)) return "chain " + std::string(chain);
+    for (const std::string_view chain : chains)
+        if (!expected.contains(chain)) return "chain " + std::string(chain) + " is not in the plan";
+    return {};
 }
 
 bool has_word(std::string_view line, std::string_view word)
@@ -78,13 +99,14 @@ std::string missing_element(const Rule& rule, std::string_view line)
 
 } // namespace
 
-std::string difference(const Plan& plan, std::string_view listing)
+std::string difference(const Plan& plan, std::string_view captures, std::string_view listing)
 {
     const std::string table = "table inet " + plan.settings.table;
     if (!listing.starts_with(table + ' ')) return table;
     if (listing.find("hook prerouting") == std::string_view::npos) return "chain " + std::string(prerouting_chain);
-    const auto printed = printed_rules(listing);
-    const auto expected = rules_of(plan);
+    const auto [chains, printed] = parse_listing(listing);
+    if (auto wrong = wrong_chain(chains, captures); !wrong.empty()) return wrong;
+    const auto expected = rules_of(plan, captures);
     std::map<std::string_view, std::size_t> last_order;
     for (const Rule& rule : expected) {
         const auto [from, to] = printed.equal_range(rule.comment);

@@ -12,6 +12,7 @@
 //   divert    packets of a transparent socket that exists: intercepted connections under way, and what upstreams answer
 //             to a connection made with a client's address
 //   local     what is for this host, or for many hosts, is never captured
+//   captures  everything else goes on in a chain of its own (nft_text.cpp says why):
 //   capture   one rule a listener and family: handed to the listener by tproxy
 //   passed    the same match again: reached only when nobody listens, and says what then holds (when_down)
 //
@@ -110,7 +111,7 @@ void add_divert(std::vector<Rule>& rules, const Plan& plan)
 Rule matched(const Plan& plan, const Capture& capture, bool v6)
 {
     const std::string family = v6 ? "ip6" : "ip";
-    Rule rule{std::string(prerouting_chain), {}, {}, {}};
+    Rule rule;
     match(rule, "iifname", quoted(interfaces_of(plan, capture)));
     match(rule, "tcp dport", interval_texts(capture.intercept.ports));
     match(rule, family + " daddr", interval_texts(capture.intercept.to, v6));
@@ -119,12 +120,13 @@ Rule matched(const Plan& plan, const Capture& capture, bool v6)
     return rule;
 }
 
-void add_capture(std::vector<Rule>& rules, const Plan& plan, std::size_t index, bool v6)
+void add_capture(std::vector<Rule>& rules, const Plan& plan, std::string_view chain, std::size_t index, bool v6)
 {
     const Capture& capture = plan.captures[index];
     if (!captures_family(capture, v6) || interfaces_of(plan, capture).empty()) return;
     const std::string name = ' ' + std::to_string(index + 1) + (v6 ? " IPv6 " : " IPv4 ") + harmless(capture.listener);
     Rule taken = matched(plan, capture, v6);
+    taken.chain = chain;
     Rule passed = taken;
     taken.comment = "capture" + name;
     taken.text += v6 ? "tproxy ip6 to [::1]:" + std::to_string(capture.port_v6)
@@ -155,7 +157,7 @@ bool captures_family(const Capture& capture, bool v6)
                        [v6](const Network& network) { return network.address.is_v6() == v6; });
 }
 
-std::vector<Rule> rules_of(const Plan& plan)
+std::vector<Rule> rules_of(const Plan& plan, std::string_view captures)
 {
     const std::string prerouting(prerouting_chain);
     std::vector<Rule> rules;
@@ -165,8 +167,10 @@ std::vector<Rule> rules_of(const Plan& plan)
                      {}});
     add_divert(rules, plan);
     rules.push_back({prerouting, "fib daddr type { local, broadcast, anycast, multicast } return", "local", {}});
+    const std::string chain(captures);
+    rules.push_back({prerouting, "jump " + chain, "captures", {chain}});
     for (std::size_t index = 0; index < plan.captures.size(); ++index)
-        for (const bool v6 : {false, true}) add_capture(rules, plan, index, v6);
+        for (const bool v6 : {false, true}) add_capture(rules, plan, captures, index, v6);
     return rules;
 }
 

@@ -13,14 +13,17 @@ struct Rule {
     std::string chain;
     std::string text;                  ///< without the comment
     std::string comment;               ///< unique in the table, safe inside quotes
-    std::vector<std::string> elements; ///< every interface, network and port in it, as nft prints them
+    std::vector<std::string> elements; ///< every interface, network, port and captures chain in it, as nft prints them
 };
 
 inline constexpr std::string_view prerouting_chain = "prerouting";
 inline constexpr std::string_view divert_chain = "divert";
+/// One of these holds the capture rules in force; the other exists only while rules are exchanged.
+inline constexpr std::string_view captures_a = "captures_a";
+inline constexpr std::string_view captures_b = "captures_b";
 
-/// All rules of the plan, in order. Pure.
-std::vector<Rule> rules_of(const Plan& plan);
+/// All rules of the plan, in order, the capture rules in the chain `captures`. Pure.
+std::vector<Rule> rules_of(const Plan& plan, std::string_view captures);
 
 /// Whether the kernel and nft both take it for the name of one interface. Others are refused before anything is
 /// installed.
@@ -29,8 +32,8 @@ bool is_interface_name(std::string_view name);
 /// Whether a capture has anything of this family: a port to go to, and destinations.
 bool captures_family(const Capture& capture, bool v6);
 
-/// What of `plan` the text of `nft --stateless list table` does not show, or shows that is not in the plan, as one line
-/// for a person; empty: they agree. Pure.
-std::string difference(const Plan& plan, std::string_view listing);
+/// What of `plan` with the chain `captures` the text of `nft --stateless list table` does not show, or shows that is
+/// not in the plan, as one line for a person; empty: they agree. Pure.
+std::string difference(const Plan& plan, std::string_view captures, std::string_view listing);
 
 } // namespace gw::netfilter

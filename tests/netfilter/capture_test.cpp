@@ -232,9 +232,32 @@ TEST_F(CaptureTest, SurvivesOthersRestoringMarksFromConntrack)
     EXPECT_EQ(ask("192.0.2.2:80"), "gateway for 192.0.2.2:80");
 }
 
-// Disabled because it fails: of some hundred connections a few are refused while rules are exchanged. The cause is not
-// known yet; run it with --gtest_also_run_disabled_tests.
-TEST_F(CaptureTest, DISABLED_LosesNoConnectionWhileItIsInstalledAHundredTimes)
+TEST_F(CaptureTest, WithoutCapturesKeepsConnectionsUnderWayAndTakesNoNewOnes)
+{
+    ASSERT_TRUE(install({web_}));
+    auto draining = make_plan({}, {web_}, {"lan0", "wan0"});
+    draining.captures.clear();
+    client_.inside([&] {
+        const auto v4 = connect_to(endpoint("192.0.2.2:80"));
+        const auto v6 = connect_to(endpoint("[2001:db8:2::2]:80"));
+        ASSERT_EQ(say_hello(v4.number()), "gateway for 192.0.2.2:80");
+        ASSERT_EQ(say_hello(v6.number()), "gateway for [2001:db8:2::2]:80");
+
+        const auto drained = installer_->install(draining);
+        ASSERT_TRUE(drained) << describe(drained.error());
+        EXPECT_EQ(say_hello(v4.number()), "gateway for 192.0.2.2:80");
+        EXPECT_EQ(say_hello(v6.number()), "gateway for [2001:db8:2::2]:80");
+        EXPECT_EQ(ask("192.0.2.2:80"), "server to 10.1.0.2");
+        EXPECT_EQ(ask("[2001:db8:2::2]:80"), "server to 2001:db8:1::2");
+
+        EXPECT_TRUE(install({web_})); // the stop was called off
+        EXPECT_EQ(say_hello(v4.number()), "gateway for 192.0.2.2:80");
+        EXPECT_EQ(ask("192.0.2.2:80"), "gateway for 192.0.2.2:80");
+    });
+    EXPECT_EQ(installer_->missing().value(), "");
+}
+
+TEST_F(CaptureTest, LosesNoConnectionWhileItIsInstalledThreeHundredTimes)
 {
     ASSERT_TRUE(install({web_}));
     std::atomic<bool> done{false};
@@ -246,7 +269,8 @@ TEST_F(CaptureTest, DISABLED_LosesNoConnectionWhileItIsInstalledAHundredTimes)
             while (!done) {
                 for (const std::string to : {"192.0.2.2:80", "[2001:db8:2::2]:80"}) {
                     const auto socket = connect_to(endpoint(to));
-                    const auto answer = socket.is_open() ? say_hello(socket.number()) : "no connection";
+                    const auto answer = socket.is_open() ? say_hello(socket.number())
+                                                         : "no connection to " + to + ": " + std::strerror(errno);
                     answer == "gateway for " + to ? void(++captured) : wrong.push_back(answer);
                 }
                 if (const auto answer = say_hello(lasting.number()); answer != "gateway for 192.0.2.2:80")
@@ -255,7 +279,7 @@ TEST_F(CaptureTest, DISABLED_LosesNoConnectionWhileItIsInstalledAHundredTimes)
         });
     });
     while (captured == 0 && wrong.empty()) std::this_thread::yield();
-    for (std::uint16_t round = 0; round < 100; ++round) {
+    for (std::uint16_t round = 0; round < 300; ++round) {
         auto changed = web_;
         const auto port = static_cast<std::uint16_t>(9000 + round);
         changed.intercept.ports.push_back({port, port});

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -314,6 +315,59 @@ TEST_F(InstallTest, SaysWhatIsMissingAndPutsItBack)
     }
 }
 
+TEST_F(InstallTest, PutsBackATableThatIsGone)
+{
+    auto installer = open();
+    ASSERT_TRUE(installer && installer->install(plan_for({{443, 443}})) && installer->install(small_plan()));
+    const auto rules = ruleset();
+    const pid_t child = ::fork(); // whose socket is the owner's, too: nobody else may do this
+    if (child == 0) ::_exit(installer->remove() ? 0 : 1);
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    ASSERT_EQ(status, 0);
+    ASSERT_EQ(tables(), "");
+    EXPECT_EQ(installer->missing().value(), "table inet gateway");
+
+    const auto again = installer->install(small_plan());
+    ASSERT_TRUE(again) << describe(again.error());
+    EXPECT_EQ(installer->missing().value(), "");
+    ASSERT_TRUE(installer->install(plan_for({{81, 81}})));
+    EXPECT_EQ(installer->missing().value(), "");
+}
+
+TEST_F(InstallTest, KeepsOneChainOfCapturesAfterEveryExchange)
+{
+    auto installer = open();
+    ASSERT_TRUE(installer);
+    for (const std::string_view used : {"captures_a", "captures_b", "captures_a", "captures_b"}) {
+        const std::uint16_t port = used == "captures_a" ? 80 : 81;
+        ASSERT_TRUE(installer->install(plan_for({{port, port}, {8000, 8010}})));
+        EXPECT_TRUE(has(ruleset(), "jump " + std::string(used) + " comment")) << ruleset();
+        EXPECT_FALSE(has(ruleset(), used == "captures_a" ? "captures_b" : "captures_a")) << ruleset();
+    }
+}
+
+TEST_F(InstallTest, KeepsTheRulesInForceWhenNewOnesAreRefusedOrDoNotReadBack)
+{
+    auto installer = open();
+    ASSERT_TRUE(installer && installer->install(small_plan()));
+    const auto before = ruleset() + policy();
+
+    EXPECT_FALSE(installer->install(plan_for({{443, 443}, {8010, 8000}}))); // nft: a range that ends before it starts
+    EXPECT_EQ(ruleset() + policy(), before);
+
+    auto unreadable = plan_for({{443, 443}});
+    unreadable.settings.captured_mark = 0x03000000;
+    unreadable.settings.route_table = 0; // the kernel chooses one itself
+    std::erase_if(unreadable.policy_rules, [](const PolicyRule& rule) { return rule.v6; });
+    const auto failed = installer->install(unreadable);
+    ASSERT_FALSE(failed);
+    EXPECT_TRUE(has(failed.error().what, "read back")) << failed.error().what;
+    EXPECT_EQ(ruleset() + policy(), before);
+    EXPECT_EQ(installer->missing().value(), "");
+    EXPECT_TRUE(installer->install(plan_for({{443, 443}})));
+}
+
 TEST_F(InstallTest, InstallsManyNetworksListenersAndInterfaces)
 {
     std::vector<Capture> captures;
@@ -359,10 +413,10 @@ TEST_F(InstallTest, DoesNotLetAChildKeepTheTableAlive)
         child = ::fork();
         if (child == 0) ::execlp("sleep", "sleep", "60", nullptr), ::_exit(1);
     });
-    char name[64]{};
-    while (::readlink(("/proc/" + std::to_string(child) + "/exe").c_str(), name, sizeof name - 1) > 0 &&
-           std::string_view(name).find("netfilter_tests") != std::string_view::npos)
-        std::this_thread::yield();
+    const std::string program = "/proc/" + std::to_string(child) + "/exe";
+    std::error_code failed;
+    while (std::filesystem::read_symlink(program, failed).filename() == "netfilter_tests") std::this_thread::yield();
+    ASSERT_FALSE(failed) << failed.message();
     const auto sockets = host_.shell("ls -l /proc/" + std::to_string(child) + "/fd | grep -c socket");
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);

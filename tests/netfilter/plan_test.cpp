@@ -1,5 +1,6 @@
 #include "netfilter/plan.h"
 
+#include "netfilter/nft_text.h"
 #include "netfilter/rules.h"
 #include "tests/netfilter/plans.h"
 
@@ -11,24 +12,36 @@ using namespace gw::netfilter::testing;
 
 namespace {
 
-constexpr std::string_view start = R"(add table inet gateway { flags owner; }
-add chain inet gateway divert
+constexpr std::string_view table = "add table inet gateway { flags owner; }\n";
+constexpr std::string_view entry = R"(add chain inet gateway divert
 add chain inet gateway prerouting { type filter hook prerouting priority mangle + 5; policy accept; }
 flush chain inet gateway prerouting
 flush chain inet gateway divert
-add rule inet gateway prerouting meta mark & 0x03000000 == 0x02000000 return comment "own"
+)";
+constexpr std::string_view empty_captures = R"(add chain inet gateway captures_a
+flush chain inet gateway captures_a
+)";
+constexpr std::string_view own =
+    R"(add rule inet gateway prerouting meta mark & 0x03000000 == 0x02000000 return comment "own"
 )";
 constexpr std::string_view divert = R"(add rule inet gateway divert socket wildcard 1 return comment "not a connection"
 add rule inet gateway divert meta mark set meta mark & 0xfcffffff | 0x01000000 accept comment "ours"
 )";
 constexpr std::string_view local =
     R"(add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+add rule inet gateway prerouting jump captures_a comment "captures"
 )";
+
+std::string joined(std::initializer_list<std::string_view> parts)
+{
+    std::string text;
+    for (const auto part : parts) text += part;
+    return text;
+}
 
 std::string golden(std::string_view divert_lead, std::string_view captures)
 {
-    std::string text(start);
-    return text.append(divert).append(divert_lead).append(local).append(captures);
+    return joined({table, entry, empty_captures, own, divert, divert_lead, local, captures});
 }
 
 } // namespace
@@ -43,10 +56,10 @@ TEST(Plan, TakesOneListenerForBothFamiliesOnEveryInterface)
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
 )",
-            R"(add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
-add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
-add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip6 daddr { 2001:db8:1::/64 } tproxy ip6 to [::1]:4006 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv6 web"
-add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip6 daddr { 2001:db8:1::/64 } counter accept comment "passed 1 IPv6 web"
+            R"(add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
+add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
+add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip6 daddr { 2001:db8:1::/64 } tproxy ip6 to [::1]:4006 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv6 web"
+add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip6 daddr { 2001:db8:1::/64 } counter accept comment "passed 1 IPv6 web"
 )"));
     EXPECT_EQ(ip_text(plan), R"(ip -4 route replace local default dev lo table 7373 protocol 2
 ip -4 rule add fwmark 0x1000000/0x3000000 iif eth0 lookup 7373 priority 773 protocol 2
@@ -72,10 +85,10 @@ TEST(Plan, KeepsSeveralListenersInOrderWithTheirExceptionsAndRanges)
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0", "lan0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
 )",
-            R"(add rule inet gateway prerouting iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
-add rule inet gateway prerouting iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } counter accept comment "passed 1 IPv4 web"
-add rule inet gateway prerouting iifname { "eth0" } tcp dport { 1-65535 } ip daddr { 0.0.0.0/0 } tproxy ip to 127.0.0.1:4100 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 2 IPv4 rest"
-add rule inet gateway prerouting iifname { "eth0" } tcp dport { 1-65535 } ip daddr { 0.0.0.0/0 } counter accept comment "passed 2 IPv4 rest"
+            R"(add rule inet gateway captures_a iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
+add rule inet gateway captures_a iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } counter accept comment "passed 1 IPv4 web"
+add rule inet gateway captures_a iifname { "eth0" } tcp dport { 1-65535 } ip daddr { 0.0.0.0/0 } tproxy ip to 127.0.0.1:4100 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 2 IPv4 rest"
+add rule inet gateway captures_a iifname { "eth0" } tcp dport { 1-65535 } ip daddr { 0.0.0.0/0 } counter accept comment "passed 2 IPv4 rest"
 )"));
     EXPECT_EQ(plan.policy_rules, (std::vector<PolicyRule>{{"eth0", false}, {"lan0", false}}));
 }
@@ -94,8 +107,46 @@ TEST(Plan, CapturesNothingWithoutAnInterface)
 {
     const auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {});
 
-    EXPECT_EQ(nft_text(plan), std::string(start).append(local));
+    EXPECT_EQ(nft_text(plan), joined({table, entry, empty_captures, own, local}));
     EXPECT_EQ(ip_text(plan), "");
+}
+
+TEST(Plan, IsExchangedInStepsOfWhichOnlyTheFirstHoldsSetsOfNetworksOrPorts)
+{
+    const auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}, {8000, 8010}})}, {"eth0"});
+
+    EXPECT_EQ(prepare_text(plan, captures_b), R"(add table inet gateway { flags owner; }
+add chain inet gateway captures_b
+flush chain inet gateway captures_b
+add rule inet gateway captures_b iifname { "eth0" } tcp dport { 80, 8000-8010 } ip daddr { 192.0.2.0/24 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
+add rule inet gateway captures_b iifname { "eth0" } tcp dport { 80, 8000-8010 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
+)");
+    EXPECT_EQ(
+        switch_text(plan, captures_b),
+        joined(
+            {entry, own, divert,
+             R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+add rule inet gateway prerouting jump captures_b comment "captures"
+)"}));
+    EXPECT_EQ(drop_text(plan.settings, captures_a), R"(add chain inet gateway captures_a
+flush chain inet gateway captures_a
+delete chain inet gateway captures_a
+)");
+}
+
+TEST(Plan, WithoutCapturesKeepsConnectionsUnderWay)
+{
+    auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});
+    plan.captures.clear();
+
+    EXPECT_EQ(
+        nft_text(plan),
+        golden(
+            R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+)",
+            ""));
+    EXPECT_NE(ip_text(plan).find("iif eth0 lookup 7373"), std::string::npos);
 }
 
 TEST(Plan, LetsNoListenerNameOutOfItsComment)
@@ -110,7 +161,7 @@ TEST(Plan, LetsNoListenerNameOutOfItsComment)
 TEST(Plan, KeepsCommentsShortEnoughForTheKernel)
 {
     const auto plan = make_plan({}, {capture(std::string(500, 'x'), {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});
-    for (const Rule& rule : rules_of(plan)) EXPECT_LT(rule.comment.size(), 128U);
+    for (const Rule& rule : rules_of(plan, captures_a)) EXPECT_LT(rule.comment.size(), 128U);
 }
 
 TEST(Plan, MarksOnlyItsOwnBits)
