@@ -49,7 +49,7 @@ int main(int count, char** values)
     app.set_version_flag("--version", std::string{"gatewayd "} + GW_VERSION);
     CLI11_PARSE(app, count, values);
 
-    if (role == "data") return gw::control::run_data_process(gw::Descriptor{link});
+    if (role == "data") gw::control::run_data_process(gw::Descriptor{link});
     if (check_only) return check(options.config_file);
     if (show_rules) return gw::keeper::show_rules(options);
     return gw::keeper::run(options);

@@ -54,14 +54,17 @@ class DataProcess {
 public:
     explicit DataProcess(Descriptor link) : link_(io_, std::move(link)) {}
 
-    int run()
+    /// Does not return: the process ends when the keeper wants it to, or is gone.
+    [[noreturn]] void run()
     {
         watch_addresses();
         asio::co_spawn(io_, follow_link(), end_on_bug);
         asio::co_spawn(io_, measure_rate(), end_on_bug);
         io_.run();
-        workers_.clear(); // stops and joins them; their last lines go to the log
-        return 0;
+        for (auto& worker : workers_) worker->join();
+        log_.finish();
+        // A session that still waits for an upstream would be taken apart together with the worker it reports to.
+        std::_Exit(0);
     }
 
 private:
@@ -132,6 +135,7 @@ private:
     {
         const auto order = link::decode_order(text);
         if (!order) co_return order.error();
+        log::set_level(static_cast<log::Level>(std::clamp(order->log_level, 0, 3)));
         config::Sources sources;
         for (const auto& source : order->sources) sources.push_back({source.name, source.text});
         auto parsed = config::parse(sources);
@@ -154,7 +158,6 @@ private:
         if (bug) std::rethrow_exception(bug);
         if (const auto* problems = std::get_if<Problems>(&built)) co_return said(*problems, sources);
         prepared_ = std::move(std::get<session::GenerationPtr>(built));
-        log::set_level(settings->control.level);
         co_return std::string{};
     }
 
@@ -377,7 +380,7 @@ private:
 
 } // namespace
 
-int run_data_process(Descriptor link)
+void run_data_process(Descriptor link)
 {
     log::set_process("data");
     std::signal(SIGPIPE, SIG_IGN);
@@ -388,7 +391,7 @@ int run_data_process(Descriptor link)
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::prctl(PR_SET_NAME, "gateway-data");
     DataProcess process{std::move(link)};
-    return process.run();
+    process.run();
 }
 
 } // namespace gw::control

@@ -75,6 +75,7 @@ struct ControlServer::Listening {
     asio::steady_timer pause;
     bool metrics_only = false;
     bool closed = false;
+    std::size_t clients = 0;
 
     void close()
     {
@@ -175,7 +176,8 @@ bool ControlServer::may_use(int socket) const
 Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
 {
     while (!listening->closed) {
-        if (clients_ >= settings_.control_clients) {
+        const auto limit = listening->metrics_only ? settings_.metrics_clients : settings_.control_clients;
+        if (listening->clients >= limit) {
             listening->pause.expires_after(pause_when_full);
             auto paused = co_await listening->pause.async_wait(as_outcome);
             (void)paused;
@@ -203,9 +205,9 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
         socket.assign({listening->metrics_only ? AF_INET : AF_UNIX, 0}, accepted.number(), wrong);
         if (wrong) continue;
         accepted.release();
-        ++clients_;
-        auto left = [this](std::exception_ptr bug) {
-            --clients_;
+        ++listening->clients;
+        auto left = [listening](std::exception_ptr bug) {
+            --listening->clients;
             if (bug) std::rethrow_exception(bug);
         };
         asio::co_spawn(io_, serve(std::move(socket), listening->metrics_only), std::move(left));

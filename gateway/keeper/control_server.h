@@ -52,7 +52,6 @@ private:
     std::string path_;
     std::uint32_t group_ = 0;
     bool group_known_ = false;
-    std::size_t clients_ = 0;
 };
 
 } // namespace gw::keeper

@@ -41,7 +41,10 @@ DataLink::DataLink(asio::io_context& io, Descriptor link, int process_id)
 
 DataLink::~DataLink() { kill(); }
 
-void DataLink::kill() const { ::kill(process_id_, SIGKILL); }
+void DataLink::kill() const
+{
+    if (process_id_ > 0) ::kill(process_id_, SIGKILL);
+}
 
 Task<Result<std::string>> DataLink::ask(link::Kind kind, std::string text, std::vector<Descriptor> descriptors,
                                         std::chrono::milliseconds limit)

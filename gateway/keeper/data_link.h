@@ -28,6 +28,8 @@ public:
 
     int process_id() const { return process_id_; }
     void kill() const;
+    /// It has ended and was waited for: its number may be somebody else's now.
+    void reaped() { process_id_ = -1; }
 
 private:
     DataLink(asio::io_context& io, Descriptor link, int process_id);

@@ -143,6 +143,12 @@ private:
         io_.stop();
     }
 
+    Task<void> reload_and_forget()
+    {
+        const auto reloaded = co_await reload(); // what it came to is in the log
+        (void)reloaded;
+    }
+
     Task<void> follow_signals()
     {
         for (;;) {
@@ -150,8 +156,7 @@ private:
             auto& [failed, number] = outcome;
             if (failed) co_return;
             if (number == SIGHUP) {
-                const auto reloaded = co_await reload();
-                (void)reloaded;
+                asio::co_spawn(io_, reload_and_forget(), end_on_bug);
                 continue;
             }
             if (stopping_ || loaded_ == nullptr) { // a second time, or before it ever served: at once
@@ -180,7 +185,8 @@ private:
         asio::steady_timer until{io_, limit};
         drained_ = &until;
         if (data_ != nullptr) {
-            const auto asked = co_await data_->ask(link::Kind::drain, {}, {}, limit);
+            const auto data = data_;
+            const auto asked = co_await data->ask(link::Kind::drain, {}, {}, limit);
             (void)asked;
         }
         if (!data_ended_) {
@@ -245,6 +251,7 @@ private:
     void data_ended(int status)
     {
         data_ended_ = true;
+        data_->reaped();
         if (stopping_) {
             if (drained_ != nullptr) drained_->cancel();
             return;
@@ -268,22 +275,38 @@ private:
         restart_pause_ = std::min<std::chrono::milliseconds>(
             std::max<std::chrono::milliseconds>(restart_pause_ * 2, 100ms), longest_restart_pause);
         ++data_restarts_;
-        const auto started = start_data();
-        if (!started) {
-            log::error(describe(started.error()));
-            co_return;
-        }
-        const auto prepared = co_await order_prepare(*loaded_, names_of(held_));
-        if (!prepared) {
-            log::error("the new data process does not take the configuration: " + prepared.error().what);
-            data_->kill();
-            co_return;
-        }
-        const auto committed = co_await order_commit(names_of(held_), held_);
-        if (!committed)
-            data_->kill();
-        else
+        while (reloading_) co_await wait(20ms); // it fails by itself: its data process has gone
+        if (stopping_) co_return;
+        reloading_ = true;
+        const auto revived = co_await start_again();
+        reloading_ = false;
+        if (revived) {
             log::info("the data process serves again");
+            co_return;
+        }
+        log::error("the next data process does not serve: " + revived.error().what);
+        if (data_ended_)
+            asio::co_spawn(io_, revive(), end_on_bug); // it never began
+        else
+            data_->kill(); // its end brings us here again
+    }
+
+    Task<Result<>> start_again()
+    {
+        const auto started = start_data();
+        if (!started) co_return started.error();
+        const auto prepared = co_await order_prepare(*loaded_, names_of(held_));
+        if (!prepared) co_return prepared.error();
+        const auto committed = co_await order_commit(names_of(held_), held_);
+        if (!committed) co_return committed.error();
+        co_return Result<>{};
+    }
+
+    Task<void> wait(std::chrono::milliseconds time)
+    {
+        asio::steady_timer pause{io_, time};
+        auto outcome = co_await pause.async_wait(as_outcome);
+        (void)outcome;
     }
 
     static std::vector<link::SocketName> names_of(const HeldSockets& sockets)
@@ -298,10 +321,12 @@ private:
         link::Order order;
         order.generation = generation_ + 1;
         order.workers = workers_;
+        order.log_level = static_cast<int>(options_.level.value_or(loaded.settings.control.level));
         for (const auto& source : loaded.sources) order.sources.push_back({source.name, source.text});
         order.sockets = std::move(sockets);
         auto text = link::encode(order);
-        co_return co_await data_->ask(link::Kind::prepare, std::move(text), {}, settings_.prepare_limit);
+        const auto data = data_; // stays to the end of the call, whatever comes after it
+        co_return co_await data->ask(link::Kind::prepare, std::move(text), {}, settings_.prepare_limit);
     }
 
     Task<Result<std::string>> order_commit(std::vector<link::SocketName> sockets, const HeldSockets& added)
@@ -314,8 +339,9 @@ private:
         std::vector<Descriptor> descriptors;
         for (const auto& socket : added) descriptors.emplace_back(::dup(socket.socket.number()));
         auto text = link::encode(order);
-        co_return co_await data_->ask(link::Kind::commit, std::move(text), std::move(descriptors),
-                                      settings_.commit_limit);
+        const auto data = data_;
+        co_return co_await data->ask(link::Kind::commit, std::move(text), std::move(descriptors),
+                                     settings_.commit_limit);
     }
 
     // --- configurations: built, then rules, then swapped; a failure leaves everything as it was
@@ -323,6 +349,8 @@ private:
     Task<Result<>> apply(Loaded next)
     {
         const auto& settings = next.settings;
+        const auto fixed = check_fixed(settings);
+        if (!fixed) co_return fixed.error();
         auto change = open_missing(held_, settings.listeners, workers_, settings.intake, settings.netfilter.own_mark);
         if (!change) co_return Error{Fault::system, Side::gateway, describe(change.error()), {}};
         auto sockets = names_of(change->opened);
@@ -330,9 +358,11 @@ private:
 
         const auto prepared = co_await order_prepare(next, sockets);
         if (!prepared) co_return prepared.error();
+        if (stopping_) co_return Error{Fault::closed, Side::gateway, "the gateway is stopping", {}};
         const auto installed = install_rules(settings, sockets);
         if (!installed) {
-            const auto abandoned = co_await data_->ask(link::Kind::abandon, {}, {}, settings_.commit_limit);
+            const auto data = data_;
+            const auto abandoned = co_await data->ask(link::Kind::abandon, {}, {}, settings_.commit_limit);
             (void)abandoned;
             co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
         }
@@ -349,6 +379,26 @@ private:
         held_ = std::move(held); // those that no listener needs any more close here
         loaded_ = std::make_unique<Loaded>(std::move(next));
         co_return Result<>{};
+    }
+
+    /// What only a start can change is refused, not ignored.
+    Result<> check_fixed(const config::Settings& next) const
+    {
+        if (loaded_ == nullptr) return {};
+        const auto& now = loaded_->settings;
+        std::string changed;
+        const auto note = [&](bool same, const char* name) {
+            if (!same) changed += (changed.empty() ? "" : ", ") + std::string{name};
+        };
+        note(now.control.workers == next.control.workers, "workers");
+        note(now.control.socket == next.control.socket, "admin.socket");
+        note(now.control.group == next.control.group, "admin.group");
+        note(now.netfilter == next.netfilter, "kernel");
+        if (changed.empty()) return {};
+        return Error{Fault::refused,
+                     Side::gateway,
+                     changed + ": takes effect at a start only; restart the gateway, or leave it as it is",
+                     {}};
     }
 
     Result<> install_rules(const config::Settings& settings, const std::vector<link::SocketName>& sockets)
@@ -439,7 +489,8 @@ private:
         if (data_ == nullptr || loaded_ == nullptr)
             co_return json_answer(503, {{"error", "the gateway is still starting"}});
         const bool status = path == "/v1/status";
-        auto answered = co_await data_->ask(link::Kind::ask, std::move(target), {}, settings_.ask_limit);
+        const auto data = data_;
+        auto answered = co_await data->ask(link::Kind::ask, std::move(target), {}, settings_.ask_limit);
         if (!answered && !status) co_return json_answer(503, {{"error", answered.error().what}});
         auto answer = answered ? link::decode_answer(*answered) : Result<link::Answer>{answered.error()};
         if (status) co_return status_answer(answer);

@@ -87,6 +87,10 @@ Task<Result<>> Link::send_part(const char* data, std::size_t size, std::span<con
 
 Task<Result<>> Link::send(Message message)
 {
+    if (message.text.size() > max_text_bytes)
+        co_return Error{Fault::too_large, Side::gateway,
+                        "the configuration is larger than " + std::to_string(max_text_bytes >> 20) +
+                            " MiB, escapes included"};
     while (busy_) {
         auto turn = co_await sending_.async_wait(as_outcome);
         (void)turn;

@@ -42,7 +42,8 @@ public:
     /// Takes a connected Unix stream socket.
     Link(asio::io_context& io, Descriptor socket);
 
-    /// Errors: `closed` when the other end has gone; `malformed`; `system`.
+    /// Errors: `closed` when the other end has gone; `malformed`; `system`; `too_large` for a text over the limit, of
+    /// which nothing was sent then.
     Task<Result<Message>> receive();
     Task<Result<>> send(Message message);
     void close();

@@ -43,11 +43,9 @@ std::string encode(const Order& order)
 {
     auto sources = Json::array();
     for (const auto& source : order.sources) sources.push_back({{"name", source.name}, {"text", source.text}});
-    const Json json{{"generation", order.generation},
-                    {"workers", order.workers},
-                    {"sources", sources},
-                    {"sockets", to_json(order.sockets)},
-                    {"added", to_json(order.added)}};
+    const Json json{{"generation", order.generation},    {"workers", order.workers},
+                    {"log_level", order.log_level},      {"sources", sources},
+                    {"sockets", to_json(order.sockets)}, {"added", to_json(order.added)}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -58,6 +56,7 @@ Result<Order> decode_order(std::string_view text)
         Order order;
         order.generation = json.at("generation").get<std::uint64_t>();
         order.workers = json.at("workers").get<std::size_t>();
+        order.log_level = json.at("log_level").get<int>();
         for (const auto& source : json.at("sources"))
             order.sources.push_back({source.at("name").get<std::string>(), source.at("text").get<std::string>()});
         order.sockets = sockets_from(json.at("sockets"));

@@ -29,6 +29,7 @@ struct ConfigSource {
 struct Order {
     std::uint64_t generation = 0;
     std::size_t workers = 1;
+    int log_level = 1;                 ///< as in log::Level
     std::vector<ConfigSource> sources; ///< prepare: the configuration as text
     std::vector<SocketName> sockets;   ///< prepare and commit: all that are to be accepted from
     std::vector<SocketName> added;     ///< commit: those that come with this message, in its order

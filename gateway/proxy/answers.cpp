@@ -68,6 +68,8 @@ std::string HttpSession::request_id() const
 bool HttpSession::can_keep_after_answer() const
 {
     if (!head_.keep_alive || around_.draining) return false;
+    // Part of such a body may have been read and not sent: where the next request begins, nobody knows.
+    if (upload_begun_ && !request_sent_) return false;
     if (body_is_here() || request_body_.ended()) return true;
     if (head_.expects_continue && !continue_passed_) return false; // it may come, or not
     return head_.framing.kind == http::Framing::Kind::length &&

@@ -75,12 +75,11 @@ Task<Result<>> HttpSession::obtain(bool fresh)
 {
     auto target = target_of_decision();
     if (upstream_ != nullptr && upstream_->target != target) around_.dialer.give_back(std::move(upstream_));
-    // A request that could be sent again may find out the hard way that the connection has gone.
-    if (upstream_ != nullptr && !replayable() && !upstream::is_quiet(*upstream_)) upstream_.reset();
     if (upstream_ == nullptr && !fresh && early_ != nullptr && early_->target == target) upstream_ = std::move(early_);
+    // Late bytes of the last exchange, or of nobody's, must not become the answer to this one.
+    if (upstream_ != nullptr && !upstream::is_quiet(*upstream_)) upstream_.reset();
     if (upstream_ == nullptr) {
-        const auto kept = replayable() ? upstream::Reuse::any : upstream::Reuse::checked;
-        auto dialled = co_await around_.dialer.dial(std::move(target), fresh ? upstream::Reuse::never : kept);
+        auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
         if (!dialled) co_return dialled.error();
         upstream_ = std::move(*dialled);
     }
@@ -205,7 +204,8 @@ Task<Result<>> HttpSession::send_request()
     co_return Result<>{};
 }
 
-/// A request whose body is still arriving: goes on as it comes. A failure is kept for whoever reads the answer.
+/// A request whose body is still arriving: goes on as it comes. A failure is kept, unless the answer is over and this
+/// was stopped because of that. Runs beside the answer, so it closes the upstream's stream at most, and never drops it.
 Task<Result<>> HttpSession::send_long_request()
 {
     const auto form = head_.framing.kind == http::Framing::Kind::chunked ? BodyForm::chunked : BodyForm::plain;
@@ -218,18 +218,19 @@ Task<Result<>> HttpSession::send_long_request()
     }
     const auto moved = co_await move_body(client_body(), *upstream_->stream, form, asio::buffer(first),
                                           record_.request_bytes, nullptr);
-    if (!moved) {
-        upload_failed_ = moved.error();
-        // Without the client there is nobody to answer. An upstream that stopped reading may still have answered.
-        if (moved.error().side == Side::client && moved.error().fault != Fault::timed_out && upstream_ != nullptr)
-            upstream_->stream->close();
-        else if (upstream_ != nullptr && moved.error().side == Side::client)
-            upstream_->stream->cancel();
-        co_return moved.error();
+    if (moved) {
+        request_sent_ = true;
+        if (!answer_over_) upstream_->stream->expire_after(answer_limit());
+        co_return Result<>{};
     }
-    request_sent_ = true;
-    if (upstream_ != nullptr) upstream_->stream->expire_after(answer_limit());
-    co_return Result<>{};
+    if (answer_over_) co_return moved.error();
+    upload_failed_ = moved.error();
+    // Without the client there is nobody to answer. An upstream that stopped reading may still have answered.
+    if (moved.error().side == Side::client && moved.error().fault != Fault::timed_out)
+        upstream_->stream->close();
+    else if (moved.error().side == Side::client)
+        upstream_->stream->cancel();
+    co_return moved.error();
 }
 
 /// After a head with Expect: the upstream says 100, or answers, or stays silent for so long that the body may come.
@@ -243,7 +244,8 @@ Task<Result<>> HttpSession::wait_for_continue()
     const auto answered = co_await read_response_head();
     waiting_for_continue_ = false;
     if (answered) co_return Result<>{}; // a final response, or 100
-    if (answered.error().fault != Fault::timed_out) co_return answered.error();
+    const bool silent = answered.error().fault == Fault::timed_out && answered.error().side == Side::upstream;
+    if (!silent) co_return answered.error();
     constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     continue_passed_ = true;
     client_.stream.expire_after(site_.settings.body_idle_limit);
@@ -267,17 +269,23 @@ Task<Result<HttpSession::Next>> HttpSession::converse()
 {
     response_.status = 0;
     response_head_size_ = 0;
+    refused_status_ = 0;
+    upload_begun_ = answer_over_ = false;
     const bool whole = (body_collected_ && request_body_.ended()) || (!body_collected_ && body_is_here());
     if (whole) {
         const auto sent = co_await send_request();
         if (!sent) co_return sent.error();
-        co_return co_await receive_answer();
+        const auto next = co_await receive_answer();
+        co_return co_await conclude(next);
     }
     pin_head();
     if (head_.expects_continue && !continue_passed_) {
         const auto told = co_await wait_for_continue();
         if (!told) co_return told.error();
-        if (response_.status != 0) co_return co_await respond(); // refused before the body was sent
+        if (response_.status != 0) { // refused before the body was sent
+            const auto next = co_await respond();
+            co_return co_await conclude(next);
+        }
     }
     co_return co_await converse_both_ways();
 }
@@ -288,12 +296,14 @@ Task<Result<HttpSession::Next>> HttpSession::converse_both_ways()
 {
     using namespace asio::experimental::awaitable_operators;
     upstream_->stream->expire_after(answer_limit());
+    upload_begun_ = true;
     auto upload = send_long_request();
     auto download = [](HttpSession& self) -> Task<Result<Next>> {
         auto next = co_await self.receive_answer();
         // The answer is over: a body that nobody wants any more is not waited for.
+        self.answer_over_ = true;
         if (!self.request_sent_) {
-            if (self.upstream_ != nullptr) self.upstream_->stream->close();
+            self.upstream_->stream->close();
             self.client_.stream.cancel();
         }
         co_return next;
@@ -301,7 +311,20 @@ Task<Result<HttpSession::Next>> HttpSession::converse_both_ways()
     auto both = co_await (std::move(upload) && std::move(download));
     auto& [sent, next] = both;
     if (!next && upload_failed_ && upload_failed_->side == Side::client) co_return *upload_failed_;
-    co_return next;
+    co_return co_await conclude(next);
+}
+
+/// What must wait until nothing uses the upstream or reads from the client any more: the answer of the engine's
+/// refusal, and what becomes of the upstream connection.
+Task<Result<HttpSession::Next>> HttpSession::conclude(Result<Next> next)
+{
+    if (!next) co_return next.error();
+    if (refused_status_ != 0) {
+        upstream_.reset();
+        co_return co_await answer_refusal(refused_status_);
+    }
+    if (*next != Next::upgraded) settle_upstream();
+    co_return *next;
 }
 
 Task<Result<HttpSession::Next>> HttpSession::forward()

@@ -142,6 +142,15 @@ void HttpSession::report()
     observer_.ended(record_);
 }
 
+/// What one large message needed is not kept while the connection waits for the next.
+void HttpSession::free_large_memory()
+{
+    constexpr std::size_t worth_keeping = 16 * 1024;
+    for (auto* text :
+         {&collected_, &collected_response_, &pinned_head_, &pinned_response_, &request_out_, &response_out_})
+        if (text->capacity() > worth_keeping) std::string{}.swap(*text);
+}
+
 Task<Result<HttpSession::Next>> HttpSession::exchange()
 {
     record_ = {};
@@ -152,7 +161,7 @@ Task<Result<HttpSession::Next>> HttpSession::exchange()
     record_.minor_version = head_.minor_version;
     request_body_.restart(head_.framing);
     collected_.clear();
-    body_collected_ = request_sent_ = continue_passed_ = false;
+    body_collected_ = request_sent_ = continue_passed_ = upload_begun_ = false;
     collected_response_.clear();
     response_begun_ = false;
     upload_failed_.reset();
@@ -163,6 +172,7 @@ Task<Result<HttpSession::Next>> HttpSession::exchange()
     report();
     inspection_.reset();
     finish_request_bytes();
+    free_large_memory();
     co_return next;
 }
 
@@ -248,6 +258,7 @@ Task<Result<upstream::ConnectionPtr>> HttpSession::run()
         // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
         if (upstream_ != nullptr && !upstream_->target.source && client_.received.empty())
             around_.dialer.give_back(std::move(upstream_));
+        if (around_.draining && client_.received.empty()) break;
         client_.received.release_if_empty();
     }
     if (upstream_ != nullptr) around_.dialer.give_back(std::move(upstream_));

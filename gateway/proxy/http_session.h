@@ -41,6 +41,7 @@ private:
     bool reads_as_another_route(const route::Request& request) const;
     void pin_head();
     bool body_is_here() const;
+    void free_large_memory();
     std::string_view body_here() const;
     void finish_request_bytes();
     void report();
@@ -67,6 +68,7 @@ private:
     Task<Result<Next>> converse();
     Task<Result<Next>> converse_both_ways();
     Task<Result<Next>> receive_answer();
+    Task<Result<Next>> conclude(Result<Next> next);
     std::chrono::milliseconds answer_limit() const;
     filters::Variables variables(VariableTexts& texts) const;
 
@@ -129,6 +131,9 @@ private:
     std::string pinned_response_;
     http::BodyReader response_body_{Side::upstream};
     std::string collected_response_;
+    bool upload_begun_ = false;          // the body goes on as it comes; what is left of it may be anywhere
+    bool answer_over_ = false;           // while it did: nothing more is read of the upstream
+    int refused_status_ = 0;             // the engine refused the response: what to answer instead
     std::optional<Error> upload_failed_; // why the request's body did not reach the upstream
     std::string response_out_;
     bool response_begun_ = false; // bytes of it went to the client

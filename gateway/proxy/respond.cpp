@@ -129,7 +129,8 @@ void HttpSession::encode_response()
 
 Task<Result<HttpSession::Next>> HttpSession::pass_upgrade()
 {
-    if (head_.upgrade.empty()) co_return Error{Fault::malformed, Side::upstream, "101 that was not asked for", {}};
+    if (head_.upgrade.empty() || !request_sent_)
+        co_return Error{Fault::malformed, Side::upstream, "101 that was not asked for", {}};
     auto& out = response_out_;
     out.clear();
     http::append_status_line(out, response_.status, response_.reason);
@@ -218,8 +219,8 @@ Task<Result<HttpSession::Next>> HttpSession::respond()
         const auto status = co_await inspect_response(body);
         if (!status) co_return status.error();
         if (*status != 0) {
-            upstream_.reset();
-            co_return co_await answer_refusal(*status);
+            refused_status_ = *status;
+            co_return Next::close;
         }
     }
     if (collected) {
@@ -229,7 +230,6 @@ Task<Result<HttpSession::Next>> HttpSession::respond()
         const auto sent = co_await send_response_streaming();
         if (!sent) co_return sent.error();
     }
-    settle_upstream();
     co_return client_keeps_ ? Next::keep : Next::close;
 }
 

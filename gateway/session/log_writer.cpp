@@ -18,8 +18,9 @@ constexpr std::size_t max_recent_records = 10'000;
 
 LogWriter::LogWriter() : thread_([this] { run(); }) {}
 
-LogWriter::~LogWriter()
+void LogWriter::finish()
 {
+    if (!thread_.joinable()) return;
     {
         const std::lock_guard lock{mutex_};
         stopping_ = true;

@@ -21,7 +21,10 @@ namespace gw::session {
 class LogWriter {
 public:
     LogWriter();
-    ~LogWriter(); ///< writes what it has, then ends
+    ~LogWriter() { finish(); }
+
+    /// Writes what it has, then ends its thread. What is put afterwards is lost.
+    void finish();
 
     /// Where lines go from now on. Errors: `system` when the file cannot be opened; then nothing changes.
     Result<> send_to(const AccessLog& access);

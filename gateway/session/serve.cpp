@@ -79,7 +79,7 @@ Task<Result<Hello>> Session::greet()
 Task<Result<Hello>> Session::greet_silent_client()
 {
     record_.state = "dialling";
-    auto dialled = co_await around_.dialer.dial(original_target(), upstream::Reuse::never);
+    auto dialled = co_await around_.dialer.dial(original_target(), true);
     if (!dialled) co_return dialled.error();
     early_ = std::move(*dialled);
     record_.upstream = early_->remote;
@@ -159,7 +159,7 @@ Task<Result<>> Session::relay(const Hello& hello)
     if (!target) co_return target.error();
     if (early_ == nullptr || early_->target != *target) {
         record_.state = "dialling";
-        auto dialled = co_await around_.dialer.dial(std::move(*target), upstream::Reuse::never);
+        auto dialled = co_await around_.dialer.dial(std::move(*target), true);
         if (!dialled) co_return dialled.error();
         early_ = std::move(*dialled);
     }

@@ -57,11 +57,17 @@ Worker::Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_pr
     }};
 }
 
-Worker::~Worker()
+void Worker::join()
 {
+    if (!thread_.joinable()) return;
     stop();
     thread_.join();
     flush_log();
+}
+
+Worker::~Worker()
+{
+    join();
     assert(first_ == nullptr);
 }
 
@@ -77,6 +83,7 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
             const bool stays = std::find(keep.begin(), keep.end(), acceptor->key) != keep.end();
             if (!stays) acceptor->close();
         }
+        if (draining_) add->clear();
         for (auto& socket : *add) {
             auto key = socket.listener + " " + socket.bound.text();
             auto acceptor = std::make_unique<Acceptor>(io_, std::move(key), socket.listener);
@@ -107,7 +114,7 @@ void Worker::install(GenerationPtr generation)
         dialer_ = std::make_unique<upstream::DirectDialer>(io_, wheel_, generation->upstream, generation->guard,
                                                            generation->tls);
     else
-        dialer_->renew(generation->guard, generation->tls);
+        dialer_->renew(generation->upstream, generation->guard, generation->tls);
     if (generation->inspectors == nullptr) {
         inspector_.reset();
         inspector_of_ = nullptr;

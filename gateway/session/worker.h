@@ -25,7 +25,9 @@ namespace gw::session {
 class Worker final : public Host {
 public:
     Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_prefix);
-    ~Worker() override; ///< stops and joins
+    ~Worker() override; ///< joins; no session may be left then
+    /// Stops, waits for the thread, and hands over its last log lines.
+    void join();
 
     /// From now on new connections are served by this generation. Listening sockets that are not in `keep` are closed,
     /// `add` are accepted from. `done` is called on the worker's thread.

@@ -48,21 +48,14 @@ using ConnectionPtr = std::unique_ptr<Connection>;
 /// TLS always true: there a close shows at the next use.
 bool is_quiet(const Connection& connection);
 
-/// Which kept connections may be used for what is to be sent.
-enum class Reuse {
-    never,   ///< a new one: nothing else may have passed over it, or the last try found a kept one gone
-    checked, ///< one that is seen to be open (one system call more): what is sent cannot be sent again
-    any,     ///< what is sent can be sent again, should the connection have gone meanwhile
-};
-
 /// A way to reach upstreams.
 class Dialer {
 public:
     virtual ~Dialer() = default;
 
-    /// A connection for one use at a time.
+    /// A connection for one use at a time. `fresh`: never one that was used before.
     /// Errors: `refused`, `timed_out`, `denied`, `system`; side upstream, or whoever chose a forbidden address.
-    virtual Task<Result<ConnectionPtr>> dial(Target target, Reuse reuse) = 0;
+    virtual Task<Result<ConnectionPtr>> dial(Target target, bool fresh) = 0;
 
     /// It carried a whole exchange and could carry another: keep it for later, or close it.
     virtual void give_back(ConnectionPtr connection) = 0;

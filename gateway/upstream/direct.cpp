@@ -54,16 +54,20 @@ DirectDialer::DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Set
       resolver_(io, settings), idle_(settings)
 {}
 
-void DirectDialer::renew(std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
+void DirectDialer::renew(const Settings& settings, std::shared_ptr<const Guard> guard,
+                         std::shared_ptr<const tls::DialContext> tls)
 {
+    settings_ = settings;
+    idle_.renew(settings);
+    resolver_.renew(settings);
     guard_ = std::move(guard);
     tls_ = std::move(tls);
 }
 
-Task<Result<ConnectionPtr>> DirectDialer::dial(Target target, Reuse reuse)
+Task<Result<ConnectionPtr>> DirectDialer::dial(Target target, bool fresh)
 {
-    if (reuse != Reuse::never) {
-        auto kept = idle_.take(target, reuse == Reuse::checked);
+    if (!fresh) {
+        auto kept = idle_.take(target);
         if (kept != nullptr) co_return kept;
     }
     const auto until = std::chrono::steady_clock::now() + settings_.connect_limit;

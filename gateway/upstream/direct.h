@@ -18,11 +18,12 @@ public:
     DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
                  std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
 
-    Task<Result<ConnectionPtr>> dial(Target target, Reuse reuse) override;
+    Task<Result<ConnectionPtr>> dial(Target target, bool fresh) override;
     void give_back(ConnectionPtr connection) override;
 
-    /// Of the next generation. Connections that are kept stay.
-    void renew(std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
+    /// Of the next generation. Connections that are kept stay, for as long as the new settings say.
+    void renew(const Settings& settings, std::shared_ptr<const Guard> guard,
+               std::shared_ptr<const tls::DialContext> tls);
     void close_idle() { idle_.clear(); }
     std::size_t idle_count() const { return idle_.size(); }
 

@@ -47,7 +47,7 @@ ConnectionPtr IdlePool::unlink(Connection& connection)
     return owned;
 }
 
-ConnectionPtr IdlePool::take(const Target& target, bool checked)
+ConnectionPtr IdlePool::take(const Target& target)
 {
     const auto bucket = idle_.find(hash_of(target));
     if (bucket == idle_.end()) return nullptr;
@@ -56,9 +56,19 @@ ConnectionPtr IdlePool::take(const Target& target, bool checked)
         const auto at = std::find_if(list.rbegin(), list.rend(), [&](const auto& p) { return p->target == target; });
         if (at == list.rend()) return nullptr;
         auto connection = unlink(**at);
-        if (checked ? is_quiet(*connection) : connection->received.empty()) return connection;
+        if (is_quiet(*connection)) return connection;
         if (!idle_.contains(hash_of(target))) return nullptr;
     }
+}
+
+void IdlePool::renew(const Settings& settings)
+{
+    const bool sooner = settings.idle_limit < settings_.idle_limit;
+    settings_ = settings;
+    while (size_ > settings_.idle_total) unlink(*oldest_);
+    if (!sooner) return;
+    for (auto* each = oldest_; each != nullptr; each = each->newer)
+        each->idle_deadline.expire_after(settings_.idle_limit);
 }
 
 void IdlePool::put(ConnectionPtr connection)

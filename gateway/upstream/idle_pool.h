@@ -17,9 +17,11 @@ public:
     IdlePool(const IdlePool&) = delete;
     IdlePool& operator=(const IdlePool&) = delete;
 
-    /// The one used last, or null. `checked`: one that the upstream has closed, or sent something unasked on, is closed
-    /// here and the next one tried.
-    ConnectionPtr take(const Target& target, bool checked);
+    /// The one used last, or null. One that the upstream has closed, or sent something unasked on, is closed here and
+    /// the next one tried: late bytes of one exchange must not become the answer to another.
+    ConnectionPtr take(const Target& target);
+    /// New limits; those that wait already wait no longer than the new one.
+    void renew(const Settings& settings);
     void put(ConnectionPtr connection);
     std::size_t size() const { return size_; }
     void clear();

@@ -21,6 +21,8 @@ public:
     Resolver(asio::io_context& io, const Settings& settings);
     ~Resolver();
 
+    void renew(const Settings& settings) { settings_ = settings; }
+
     /// Addresses in the resolver's order; never empty. An address as `name` answers itself.
     /// Errors, side upstream: `refused` (no such name), `timed_out` at `until`.
     Task<Result<std::vector<Address>>> resolve(std::string name, std::chrono::steady_clock::time_point until);

@@ -34,10 +34,13 @@ struct Origin {
     /// When set: called with the head alone, before any of the body was read; what it returns is written at once.
     std::function<std::string(const Asked&)> reply_to_head;
     bool close_after_reply = false;
+    bool close_on_head = false; ///< goes without a word once it has read a head
     std::vector<Asked> asked;
     std::string raw; ///< all bytes of all connections
     std::size_t connections = 0;
     std::size_t max_read_bytes = SIZE_MAX;
+    std::size_t capacity_bytes = SIZE_MAX; ///< unread, before a writer has to wait
+    bool reads_no_body = false;            ///< answers by reply_to_head, and reads nothing more
 };
 
 /// Dials the origin; keeps what is given back, like a pool would.
@@ -45,7 +48,7 @@ class MemoryDialer final : public upstream::Dialer {
 public:
     MemoryDialer(asio::io_context& io, DeadlineWheel& wheel, Origin& origin) : io_(io), wheel_(wheel), origin_(origin)
     {}
-    Task<Result<upstream::ConnectionPtr>> dial(upstream::Target target, upstream::Reuse reuse) override;
+    Task<Result<upstream::ConnectionPtr>> dial(upstream::Target target, bool fresh) override;
     void give_back(upstream::ConnectionPtr connection) override;
 
     std::optional<Error> failure; ///< of the next dials

@@ -21,17 +21,18 @@ std::size_t Asked::count(std::string_view name) const
 
 // --- the upstream
 
-Task<Result<upstream::ConnectionPtr>> MemoryDialer::dial(upstream::Target target, upstream::Reuse reuse)
+Task<Result<upstream::ConnectionPtr>> MemoryDialer::dial(upstream::Target target, bool fresh)
 {
     targets.push_back(target);
     if (failure) co_return *failure;
-    for (auto kept_one = kept.begin(); reuse != upstream::Reuse::never && kept_one != kept.end(); ++kept_one) {
+    for (auto kept_one = kept.begin(); !fresh && kept_one != kept.end(); ++kept_one) {
         if ((*kept_one)->target != target) continue;
         auto connection = std::move(*kept_one);
         kept.erase(kept_one);
         co_return connection;
     }
-    auto [ours, theirs] = MemoryStream::pair(io_.get_executor(), Side::upstream, Side::client, origin_.max_read_bytes);
+    auto [ours, theirs] = MemoryStream::pair(io_.get_executor(), Side::upstream, Side::client, origin_.max_read_bytes,
+                                             origin_.capacity_bytes);
     auto connection = std::make_unique<upstream::Connection>(wheel_);
     connection->target = target;
     connection->remote = target.endpoint;
@@ -80,6 +81,13 @@ Task<void> MemoryDialer::serve(std::unique_ptr<MemoryStream> stream)
                 const auto written = co_await write_all(*stream, asio::buffer(early));
                 (void)written;
             }
+        }
+        if (origin_.close_on_head) co_return;
+        if (origin_.reads_no_body) {
+            asio::steady_timer never{io_, std::chrono::seconds{8}};
+            auto outcome = co_await never.async_wait(as_outcome);
+            (void)outcome;
+            co_return;
         }
         http::BodyReader body{Side::client};
         body.restart(framing);

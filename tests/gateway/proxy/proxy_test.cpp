@@ -194,6 +194,56 @@ TEST_F(ProxyTest, ReadsOnAfterItsOwnAnswerOnlyWhenTheBodyIsSmall)
     EXPECT_THAT(answer, HasSubstr("HTTP/1.1 200 OK"));
 }
 
+TEST_F(ProxyTest, AnswersEarlyWhileTheUploadWaitsForTheUpstream)
+{
+    // The upload is stuck in a write when the answer ends the exchange, and its connection with it.
+    origin.capacity_bytes = 512;
+    origin.reads_no_body = true;
+    origin.reply_to_head = [](const Asked&) { return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"; };
+    const auto answer =
+        talk("POST /n HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + std::string(50'000, 'x'),
+             [](const std::string& received) -> std::string {
+                 return received.find("ok") == std::string::npos ? "" : "END";
+             });
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK"));
+    EXPECT_THAT(answer, HasSubstr("Connection: close"));
+    EXPECT_EQ(seen.size(), 1U);
+}
+
+TEST_F(ProxyTest, TakesNoPartOfABodyThatCouldNotBeSentForTheNextRequest)
+{
+    // The last piece of the body is read and waits to be written when the time for the answer is over.
+    auto slow = route_to("_", "/", "original");
+    slow.timeout = 200ms;
+    routes({slow});
+    settings.body_idle_limit = 200ms;
+    origin.capacity_bytes = 64;
+    origin.reads_no_body = true;
+    origin.reply_to_head = [](const Asked&) { return std::string{}; };
+    const std::string smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\nX: " + std::string(300, 'x') + "\r\n\r\n";
+    const std::string head =
+        "POST /n HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(smuggled.size()) + "\r\n\r\n";
+    const auto end_when_answered = [](const std::string& received) -> std::string {
+        return received.empty() ? "" : "END";
+    };
+    const auto answer = talk(head + smuggled, end_when_answered, head.size());
+    EXPECT_EQ(occurrences(answer, "HTTP/1.1 "), 1U) << answer;
+    EXPECT_THAT(answer, HasSubstr("Connection: close"));
+    EXPECT_EQ(seen.size(), 1U);
+    for (const auto& asked : origin.asked) EXPECT_NE(asked.target, "/smuggled");
+}
+
+TEST_F(ProxyTest, AnswersForAnUpstreamThatGoesWhileTheBodyIsOnItsWay)
+{
+    origin.reply_to_head = [](const Asked&) { return std::string{}; };
+    origin.reads_no_body = false;
+    origin.close_on_head = true;
+    const auto answer = talk("POST /n HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n0123456789",
+                             [](const std::string& received) -> std::string { return received.empty() ? "" : "END"; });
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 502 "));
+    EXPECT_EQ(seen.at(0).error->side, Side::upstream);
+}
+
 // --- 100-continue
 
 TEST_F(ProxyTest, PassesExpectOnAndTheBodyAfterTheUpstreamsWord)
@@ -477,6 +527,21 @@ TEST_F(InspectingProxyTest, RefusesAResponseTheRulesBlock)
     const auto answer = answer_to("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 403 "));
     EXPECT_THAT(answer, Not(HasSubstr("sql error")));
+}
+
+TEST_F(InspectingProxyTest, RefusesAResponseWhileTheRequestIsStillOnItsWay)
+{
+    waf.request_max_bytes = 16;
+    waf.over_limit = waf::OverLimit::pass_uninspected;
+    origin.reply_to_head = [](const Asked&) {
+        return "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\nsql error";
+    };
+    inspector.on_response = [](const auto&) { return blocked(); };
+    const auto answer = talk("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" + std::string(300, 'x'),
+                             [](const std::string& received) -> std::string { return received.empty() ? "" : "END"; });
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 403 "));
+    EXPECT_THAT(answer, HasSubstr("Connection: close"));
+    EXPECT_EQ(occurrences(answer, "HTTP/1.1 "), 1U);
 }
 
 TEST_F(InspectingProxyTest, PassesALongResponseOnAfterItsInspectedBeginning)

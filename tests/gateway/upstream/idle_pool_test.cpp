@@ -37,16 +37,16 @@ TEST_F(IdlePoolTest, GivesOnlyToTheVerySameTarget)
     IdlePool pool{settings};
     pool.put(connection(target("192.0.2.1:80", "10.0.0.1")));
 
-    EXPECT_EQ(pool.take(target("192.0.2.1:80"), true), nullptr) << "without a source";
-    EXPECT_EQ(pool.take(target("192.0.2.1:80", "10.0.0.2"), true), nullptr) << "another client";
-    EXPECT_EQ(pool.take(target("192.0.2.1:81", "10.0.0.1"), true), nullptr) << "another port";
+    EXPECT_EQ(pool.take(target("192.0.2.1:80")), nullptr) << "without a source";
+    EXPECT_EQ(pool.take(target("192.0.2.1:80", "10.0.0.2")), nullptr) << "another client";
+    EXPECT_EQ(pool.take(target("192.0.2.1:81", "10.0.0.1")), nullptr) << "another port";
     auto secure = target("192.0.2.1:80", "10.0.0.1");
     secure.tls = true;
-    EXPECT_EQ(pool.take(secure, true), nullptr) << "over TLS";
+    EXPECT_EQ(pool.take(secure), nullptr) << "over TLS";
     auto named = target("192.0.2.1:80", "10.0.0.1");
     named.named_by = NamedBy::configuration;
-    EXPECT_EQ(pool.take(named, true), nullptr) << "checked by another rule";
-    EXPECT_NE(pool.take(target("192.0.2.1:80", "10.0.0.1"), true), nullptr);
+    EXPECT_EQ(pool.take(named), nullptr) << "checked by another rule";
+    EXPECT_NE(pool.take(target("192.0.2.1:80", "10.0.0.1")), nullptr);
     EXPECT_EQ(pool.size(), 0U);
 }
 
@@ -58,7 +58,7 @@ TEST_F(IdlePoolTest, UsesTheNewestFirst)
     const auto* newest = young.get();
     pool.put(std::move(old));
     pool.put(std::move(young));
-    EXPECT_EQ(pool.take(target("192.0.2.1:80"), true).get(), newest);
+    EXPECT_EQ(pool.take(target("192.0.2.1:80")).get(), newest);
 }
 
 TEST_F(IdlePoolTest, KeepsNoMoreThanItMay)
@@ -71,8 +71,8 @@ TEST_F(IdlePoolTest, KeepsNoMoreThanItMay)
     pool.put(connection(target("192.0.2.2:80")));
     pool.put(connection(target("192.0.2.3:80")));
     EXPECT_EQ(pool.size(), 3U);
-    EXPECT_NE(pool.take(target("192.0.2.3:80"), true), nullptr) << "the oldest went, not the newest";
-    EXPECT_NE(pool.take(target("192.0.2.2:80"), true), nullptr);
+    EXPECT_NE(pool.take(target("192.0.2.3:80")), nullptr) << "the oldest went, not the newest";
+    EXPECT_NE(pool.take(target("192.0.2.2:80")), nullptr);
 }
 
 TEST_F(IdlePoolTest, ForgetsOneThatHasSomethingUnaskedToSay)
@@ -81,7 +81,7 @@ TEST_F(IdlePoolTest, ForgetsOneThatHasSomethingUnaskedToSay)
     auto chatty = connection(target("192.0.2.1:80"));
     chatty->received.append("HTTP/1.1 408 Request Timeout\r\n\r\n");
     pool.put(std::move(chatty));
-    EXPECT_EQ(pool.take(target("192.0.2.1:80"), true), nullptr);
+    EXPECT_EQ(pool.take(target("192.0.2.1:80")), nullptr);
     EXPECT_EQ(pool.size(), 0U);
 }
 
