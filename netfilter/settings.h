@@ -43,6 +43,7 @@ struct Settings {
     std::uint32_t route_table = 7'373;               ///< policy routing table with the local route
     std::uint32_t rule_priority = 773;               ///< of the policy rules
     std::uint8_t route_protocol = 2;                 ///< RTPROT_KERNEL: networkd leaves such rules alone
+    friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 } // namespace gw::netfilter
