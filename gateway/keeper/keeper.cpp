@@ -1,9 +1,9 @@
 #include "gateway/keeper/keeper.h"
 
 #include "gateway/base/deadline.h"
-#include "gateway/config/config.h"
 #include "gateway/keeper/control_server.h"
 #include "gateway/keeper/data_link.h"
+#include "gateway/keeper/load.h"
 #include "gateway/keeper/sockets.h"
 #include "netfilter/install.h"
 #include "netfilter/local_addresses.h"
@@ -12,7 +12,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
-#include <cstdio>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
@@ -26,7 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint16_t first_shown_port = 50'000;
 constexpr auto first_restart_pause = 0ms;
 constexpr auto longest_restart_pause = 5s;
 constexpr auto steady_after = 5s; // a data process that lived so long starts the pauses anew
@@ -38,43 +36,6 @@ constexpr auto end_on_bug = [](std::exception_ptr bug) {
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 link::Answer json_answer(int status, const Json& json) { return {status, "application/json", dump(json)}; }
-
-/// A configuration in force, or about to be.
-struct Loaded {
-    config::Sources sources;
-    config::Settings settings;
-};
-
-/// Why a configuration was not taken: for people as a whole, for programs piece by piece.
-struct Rejection {
-    std::string text;
-    Json problems = Json::array();
-};
-
-Rejection rejection_of(const Problems& problems, const config::Sources& sources)
-{
-    Rejection rejection;
-    for (const auto& problem : problems) {
-        const auto text = config::describe(problem, sources);
-        if (!rejection.text.empty()) rejection.text += '\n';
-        rejection.text += text;
-        rejection.problems.push_back(
-            {{"where", problem.where.text()}, {"path", problem.path}, {"what", problem.what}, {"text", text}});
-    }
-    return rejection;
-}
-
-std::variant<Loaded, Rejection> load(const std::string& file)
-{
-    auto read = config::read_sources(file);
-    if (const auto* problems = std::get_if<Problems>(&read)) return rejection_of(*problems, {});
-    Loaded loaded;
-    loaded.sources = std::move(std::get<config::Sources>(read));
-    auto parsed = config::parse(loaded.sources);
-    if (const auto* problems = std::get_if<Problems>(&parsed)) return rejection_of(*problems, loaded.sources);
-    loaded.settings = std::move(std::get<config::Settings>(parsed));
-    return loaded;
-}
 
 class Keeper {
 public:
@@ -583,31 +544,6 @@ int run(const Options& options)
     std::signal(SIGPIPE, SIG_IGN);
     Keeper keeper{options};
     return keeper.run();
-}
-
-int show_rules(const Options& options)
-{
-    auto loading = load(options.config_file);
-    if (const auto* rejected = std::get_if<Rejection>(&loading)) {
-        std::fprintf(stderr, "%s\n", rejected->text.c_str());
-        return 1;
-    }
-    const auto& settings = std::get<Loaded>(loading).settings;
-    auto present = netfilter::present_interfaces();
-    // The kernel chooses the ports when the sockets are opened; these stand for them.
-    auto captures = captures_of(settings.listeners, {});
-    std::uint16_t port = first_shown_port;
-    for (auto& capture : captures) {
-        capture.port_v4 = port++;
-        capture.port_v6 = port++;
-    }
-    if (!captures.empty())
-        std::fprintf(stderr, "The ports of tproxy, from %u on, are examples: real ones are chosen at the start.\n",
-                     static_cast<unsigned>(first_shown_port));
-    auto plan = netfilter::make_plan(settings.netfilter, std::move(captures),
-                                     present ? std::move(*present) : std::vector<std::string>{});
-    std::printf("%s\n%s", netfilter::nft_text(plan).c_str(), netfilter::ip_text(plan).c_str());
-    return 0;
 }
 
 } // namespace gw::keeper

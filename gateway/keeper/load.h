@@ -1,0 +1,26 @@
+#pragma once
+
+#include "gateway/config/config.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+
+namespace gw::keeper {
+
+/// A configuration in force, or about to be.
+struct Loaded {
+    config::Sources sources;
+    config::Settings settings;
+};
+
+/// Why a configuration was not taken: for people as a whole, for programs piece by piece.
+struct Rejection {
+    std::string text;
+    nlohmann::ordered_json problems = nlohmann::ordered_json::array();
+};
+
+/// Reads and parses a configuration with its includes.
+std::variant<Loaded, Rejection> load(const std::string& file);
+
+} // namespace gw::keeper
