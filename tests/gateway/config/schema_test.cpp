@@ -47,7 +47,11 @@ public:
         case 3:
             if (node.items.size() >= 2) node.items.resize(node.items.size() - 2);
             break;
-        case 4: node = *all[below(all.size())]; break;
+        case 4: {
+            Node other = *all[below(all.size())]; // a part of `node`, maybe: it would die while it is copied
+            node = std::move(other);
+            break;
+        }
         default:
             if (node.is_mapping())
                 node.items.insert(node.items.end(),

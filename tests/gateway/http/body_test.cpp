@@ -199,7 +199,7 @@ TEST(A2Chunks, AreTakenOrRefusedTheSameForEverySplit)
         {"6\r\nhello\r\n0\r\n\r\n", Kind::malformed},
         {"5;a\nb\r\nhello\r\n0\r\n\r\n", Kind::malformed},
         {"5;a\rb\r\nhello\r\n0\r\n\r\n", Kind::malformed},
-        {std::string{"5;a=\"\0\"\r\nhello\r\n0\r\n\r\n", 23}, Kind::malformed},
+        {std::string{"5;a=\"\0\"\r\nhello\r\n0\r\n\r\n", 21}, Kind::malformed},
         {"0\r\n\n", Kind::malformed},
         {"0\n\r\n", Kind::malformed},
         {"0\r\n\rX", Kind::malformed},
