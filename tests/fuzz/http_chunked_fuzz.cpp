@@ -91,8 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size > 2'000) return 0;
     const std::string_view bytes{reinterpret_cast<const char*>(data), size};
     const auto whole = read(bytes, size + 1);
-    for (const std::size_t step : {1, 2, 5, 17}) require(same(read(bytes, step), whole));
+    for (const std::size_t step : {1U, 2U, 5U, 17U}) require(same(read(bytes, step), whole));
     if (whole.kind == Outcome::Kind::ended)
-        for (const std::size_t chunk : {1, 16, 1'000}) check_encoding(whole, chunk);
+        for (const std::size_t chunk : {1U, 16U, 1'000U}) check_encoding(whole, chunk);
     return 0;
 }
