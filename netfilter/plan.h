@@ -11,8 +11,8 @@ namespace gw::netfilter {
 struct Capture {
     std::string listener;
     Intercept intercept;
-    std::uint16_t port_v4 = 0;       ///< where our transparent listener for IPv4 waits (on 127.0.0.1)
-    std::uint16_t port_v6 = 0;       ///< the same for IPv6 (on ::1)
+    std::uint16_t port_v4 = 0; ///< where our transparent listener for IPv4 waits (on 127.0.0.1)
+    std::uint16_t port_v6 = 0; ///< the same for IPv6 (on ::1)
 };
 
 /// One policy rule: packets with the captured mark that arrive on `interface` are delivered here.
@@ -26,9 +26,9 @@ struct PolicyRule {
 /// captures, connections under way go on and nothing new is captured.
 struct Plan {
     Settings settings;
-    std::vector<Capture> captures;               ///< in order; the first that fits a packet takes it
-    std::vector<std::string> interfaces;         ///< where packets of captures without `interfaces` arrive
-    std::vector<PolicyRule> policy_rules;        ///< sorted, each once
+    std::vector<Capture> captures;        ///< in order; the first that fits a packet takes it
+    std::vector<std::string> interfaces;  ///< where packets of captures without `interfaces` arrive
+    std::vector<PolicyRule> policy_rules; ///< sorted, each once
 };
 
 /// Pure. `present` are the host's interfaces other than loopback.

@@ -23,9 +23,9 @@ struct PortRange {
 /// `intercept:` of one listener.
 struct Intercept {
     Mode mode = Mode::tproxy;
-    std::vector<std::string> interfaces;     ///< where it arrives; empty: any that is not loopback
-    std::vector<Network> to;                 ///< destinations; never empty
-    std::vector<PortRange> ports;            ///< never empty
+    std::vector<std::string> interfaces; ///< where it arrives; empty: any that is not loopback
+    std::vector<Network> to;             ///< destinations; never empty
+    std::vector<PortRange> ports;        ///< never empty
     Transport transport = Transport::tcp;
     std::vector<Network> except_from;
     std::vector<Network> except_to;
@@ -36,13 +36,13 @@ struct Intercept {
 /// Numbers the kernel's side is marked with. Chosen so as not to meet those of Tailscale (0x80000/0xff0000), Cilium
 /// (0x0f00), kube-proxy (0x4000, 0x8000), Istio (0x539) and Docker.
 struct Settings {
-    std::string table = "gateway";                   ///< our nft table, family inet
-    std::uint32_t mark_mask = 0x03000000;            ///< the only bits of a mark we read or write
-    std::uint32_t captured_mark = 0x01000000;        ///< packets that go to a transparent socket of ours
-    std::uint32_t own_mark = 0x02000000;             ///< what the gateway itself sends
-    std::uint32_t route_table = 7'373;               ///< policy routing table with the local route
-    std::uint32_t rule_priority = 773;               ///< of the policy rules
-    std::uint8_t route_protocol = 2;                 ///< RTPROT_KERNEL: networkd leaves such rules alone
+    std::string table = "gateway";            ///< our nft table, family inet
+    std::uint32_t mark_mask = 0x03000000;     ///< the only bits of a mark we read or write
+    std::uint32_t captured_mark = 0x01000000; ///< packets that go to a transparent socket of ours
+    std::uint32_t own_mark = 0x02000000;      ///< what the gateway itself sends
+    std::uint32_t route_table = 7'373;        ///< policy routing table with the local route
+    std::uint32_t rule_priority = 773;        ///< of the policy rules
+    std::uint8_t route_protocol = 2;          ///< RTPROT_KERNEL: networkd leaves such rules alone
     friend bool operator==(const Settings&, const Settings&) = default;
 };
 
