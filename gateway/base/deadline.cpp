@@ -22,7 +22,7 @@ void Deadline::unlink()
     if (link_ != nullptr) wheel_.remove(*this);
 }
 
-DeadlineWheel::DeadlineWheel(boost::asio::any_io_executor executor) : timer_(std::move(executor)) {}
+DeadlineWheel::DeadlineWheel(boost::asio::any_io_executor executor) : timer_(executor) {}
 
 DeadlineWheel::~DeadlineWheel() { *alive_ = false; }
 
