@@ -1,6 +1,7 @@
 #include "netfilter/nft_context.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
@@ -28,7 +29,9 @@ std::vector<int> netfilter_sockets()
     std::error_code failed;
     for (std::filesystem::directory_iterator at("/proc/self/fd", failed), end; !failed && at != end;
          at.increment(failed)) {
-        const int descriptor = std::atoi(at->path().filename().c_str());
+        const std::string name = at->path().filename();
+        int descriptor = -1;
+        std::from_chars(name.data(), name.data() + name.size(), descriptor);
         if (is_netfilter_socket(descriptor)) sockets.push_back(descriptor);
     }
     std::sort(sockets.begin(), sockets.end());

@@ -1,8 +1,10 @@
 #include "netfilter/original_destination.h"
 
-#include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+// After the former: the kernel's headers give way to the library's, not the other way round.
+#include <linux/netfilter_ipv4.h>
 
 namespace gw::netfilter {
 namespace {
