@@ -124,7 +124,7 @@ private:
     std::string request_out_;           // the head as it goes to the upstream
     bool request_sent_ = false;         // all of it
     bool continue_passed_ = false;      // the client was told to go on with its body
-    bool waiting_for_continue_ = false; // a 100 ends the reading of the response head, for now
+    bool waiting_for_continue_ = false; // a 100 ends this reading of a response head; another follows
 
     http::ResponseHead response_;
     std::size_t response_head_size_ = 0;

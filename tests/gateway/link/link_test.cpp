@@ -98,6 +98,29 @@ TEST_F(LinkTest, SaysWhenTheOtherEndHasGoneOrSpeaksNonsense)
     EXPECT_EQ(fault, Fault::malformed);
 }
 
+TEST_F(LinkTest, RefusesATextOverItsLimitAndGoesOnWorking)
+{
+    Link other{io, std::move(other_end)};
+    std::vector<std::string> said;
+    run([](Link& link, std::vector<std::string>& into) -> Task<void> {
+        Message large;
+        large.text.assign(max_text_bytes + 1, 'x');
+        const auto refused = co_await link.send(std::move(large));
+        EXPECT_FALSE(refused);
+        if (!refused) into.push_back(std::string{name_of(refused.error().fault)});
+        Message small;
+        small.text = "small";
+        const auto sent = co_await link.send(std::move(small));
+        EXPECT_TRUE(sent);
+    }(*one, said));
+    run([](Link& link, std::vector<std::string>& into) -> Task<void> {
+        auto message = co_await link.receive();
+        if (message) into.push_back(std::move(message->text));
+    }(other, said));
+    io.run();
+    EXPECT_EQ(said, (std::vector<std::string>{"too_large", "small"}));
+}
+
 TEST(Order, SurvivesTheWay)
 {
     Order order;
