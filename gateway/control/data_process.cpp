@@ -126,6 +126,7 @@ private:
         case link::Kind::prepare: co_return co_await prepare(std::move(message.text));
         case link::Kind::commit: co_return co_await commit(std::move(message));
         case link::Kind::abandon: prepared_.reset(); co_return std::string{};
+        case link::Kind::beat: co_return co_await beat();
         case link::Kind::ask: co_return co_await ask(std::move(message.text));
         default: co_return Error{Fault::malformed, Side::gateway, "unexpected message", {}};
         }
@@ -237,6 +238,19 @@ private:
         if (gathering->missing == 0) co_return;
         auto outcome = co_await gathering->waiting.async_wait(as_outcome);
         (void)outcome;
+    }
+
+    /// Answers when every worker has come round its loop.
+    Task<Result<std::string>> beat()
+    {
+        auto gathering = std::make_shared<Gathering<bool>>(io_);
+        gathering->missing = workers_.size();
+        for (auto& worker : workers_) worker->beat([this, gathering] { arrived(gathering, true); });
+        co_await all_arrived(gathering);
+        if (gathering->missing > 0)
+            co_return Error{
+                Fault::timed_out, Side::gateway, std::to_string(gathering->missing) + " workers do not turn", {}};
+        co_return std::string{};
     }
 
     Task<session::Counters> count(std::size_t& silent)

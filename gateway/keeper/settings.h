@@ -11,7 +11,14 @@ struct Settings {
     std::chrono::milliseconds ask_limit{35'000};    ///< a question of the control socket; above the longest log wait
     std::chrono::milliseconds request_limit{5'000}; ///< for a control client to send its request
     std::size_t control_clients = 64;               ///< at once; more wait in the socket's queue
-    std::size_t metrics_clients = 16;               ///< the same for the metrics endpoint, apart from the former
+    std::chrono::milliseconds beat_interval{250};   ///< between two questions whether the workers still turn
+    std::chrono::milliseconds beat_limit{1'000};    ///< without an answer for so long it counts as silent
+    std::chrono::milliseconds hang_limit{5'000};    ///< and for so long as hung: it is ended
+    std::chrono::milliseconds standby_after{2'000}; ///< the second data process starts after the first
+    std::chrono::milliseconds steady_after{1'000};  ///< one that served so long was no failed start
+    std::chrono::milliseconds first_restart_pause{100}; ///< after the first that failed soon; doubled for each
+    std::chrono::milliseconds longest_restart_pause{15'000};
+    std::size_t metrics_clients = 16; ///< the same for the metrics endpoint, apart from the former
 };
 
 } // namespace gw::keeper

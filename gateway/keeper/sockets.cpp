@@ -50,6 +50,13 @@ Endpoint asked_for(const intake::ListenerSettings& listener, const Endpoint& bou
 
 } // namespace
 
+std::vector<link::SocketName> names_of(const HeldSockets& sockets)
+{
+    std::vector<link::SocketName> names;
+    for (const auto& socket : sockets) names.push_back(socket.name);
+    return names;
+}
+
 Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<intake::ListenerSettings>& listeners,
                                   std::size_t workers, const intake::Settings& settings, std::uint32_t own_mark)
 {

@@ -17,6 +17,8 @@ struct HeldSocket {
 };
 using HeldSockets = std::vector<HeldSocket>;
 
+std::vector<link::SocketName> names_of(const HeldSockets& sockets);
+
 /// What a configuration needs, compared with what is held.
 struct SocketChange {
     std::vector<std::size_t> kept; ///< indexes into what is held

@@ -21,6 +21,7 @@ enum class Kind : std::uint32_t {
     commit,  ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
     abandon, ///< keeper: forget what was prepared
     ask,     ///< keeper: a question of the control socket; text: request target
+    beat,    ///< keeper: does every worker still turn?
     drain,   ///< keeper: accept nothing more, end when the last connection has ended
     done,    ///< data: yes; text: the answer
     failed,  ///< data: no; text: why

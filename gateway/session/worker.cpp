@@ -158,6 +158,8 @@ void Worker::wait_for_last(std::chrono::steady_clock::time_point until)
     again->async_wait([this, again, until](boost::system::error_code) { wait_for_last(until); });
 }
 
+void Worker::beat(std::function<void()> take) { asio::post(io_, std::move(take)); }
+
 void Worker::count(std::function<void(Counters)> take)
 {
     asio::post(io_, [this, take = std::move(take)] { take(counters_); });

@@ -38,6 +38,8 @@ public:
     /// Ends all connections.
     void stop();
 
+    /// Called on the worker's thread when it comes round its loop: a sign of life.
+    void beat(std::function<void()> take);
     /// A copy of the counters, handed over on the worker's thread.
     void count(std::function<void(Counters)> take);
     /// Connections under way as JSON objects, comma-separated, at most `limit`.

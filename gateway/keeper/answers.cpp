@@ -1,0 +1,61 @@
+#include "gateway/keeper/answers.h"
+
+#include <unistd.h>
+
+namespace gw::keeper {
+
+link::Answer json_answer(int status, const Json& json)
+{
+    return {status, "application/json", json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+link::Answer Answers::version() const { return json_answer(200, {{"version", options_.version}, {"pid", ::getpid()}}); }
+
+link::Answer Answers::rules() const
+{
+    const bool installed = rules_.installed();
+    return json_answer(200, {{"installed", installed},
+                             {"missing", rules_.missing()},
+                             {"nft", installed ? netfilter::nft_text(rules_.plan()) : ""},
+                             {"ip", installed ? netfilter::ip_text(rules_.plan()) : ""}});
+}
+
+Json Answers::problems(const Json& of_data, const Result<link::Answer>& data, const std::string& missing) const
+{
+    auto problems = of_data.value("problems", Json::array());
+    if (!data) problems.push_back("data process: " + data.error().what);
+    if (!missing.empty()) problems.push_back("rules: " + missing);
+    if (last_reload_.refused()) problems.push_back("the last reload was refused");
+    return problems;
+}
+
+link::Answer Answers::status(const Result<link::Answer>& data) const
+{
+    auto inner = data && data->status == 200 ? Json::parse(data->body, nullptr, false) : Json::object();
+    if (inner.is_discarded()) inner = Json::object();
+    const auto missing = rules_.missing();
+    const auto all_problems = problems(inner, data, missing);
+    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_);
+    Json status{{"version", options_.version},
+                {"pid", ::getpid()},
+                {"data_pid", data_.process_id()},
+                {"data_restarts", data_.restarts()},
+                {"standby_ready", data_.standby_ready()},
+                {"config_file", options_.config_file},
+                {"generation", in_force_.generation},
+                {"started", began_at_},
+                {"uptime_seconds", uptime.count()},
+                {"state", all_problems.empty() ? "ok" : "degraded"},
+                {"rules",
+                 {{"installed", rules_.installed()},
+                  {"backend", "nft"},
+                  {"table", "inet " + in_force_.loaded->settings.netfilter.table},
+                  {"missing", missing}}},
+                {"last_reload", last_reload_.json}};
+    for (auto& [name, value] : inner.items())
+        if (!status.contains(name)) status[name] = value;
+    status["problems"] = all_problems;
+    return json_answer(200, status);
+}
+
+} // namespace gw::keeper
