@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <string_view>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 namespace {
@@ -21,6 +22,7 @@ bool is_link(int fd)
 int main(int count, char** words)
 {
     gw::log::set_process("inspector");
+    ::prctl(PR_SET_NAME, "gateway-inspector"); // however it was started
     int link = -1;
     if (count == 3 && std::string_view(words[1]) == "--link-fd") {
         const std::string_view number{words[2]};

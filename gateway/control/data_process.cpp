@@ -3,6 +3,7 @@
 #include "gateway/base/log.h"
 #include "gateway/control/answers.h"
 #include "gateway/control/build.h"
+#include "gateway/control/confinement.h"
 #include "gateway/link/link.h"
 #include "gateway/link/order.h"
 #include "gateway/session/worker.h"
@@ -13,6 +14,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
+#include <fcntl.h>
 #include <random>
 #include <sys/prctl.h>
 
@@ -52,7 +54,9 @@ constexpr auto end_on_bug = [](std::exception_ptr bug) {
 
 class DataProcess {
 public:
-    explicit DataProcess(Descriptor link) : link_(io_, std::move(link)) {}
+    DataProcess(Descriptor link, std::string inspector_program)
+        : link_(io_, std::move(link)), inspector_program_(std::move(inspector_program))
+    {}
 
     /// Does not return: the process ends when the keeper wants it to, or is gone.
     [[noreturn]] void run()
@@ -146,8 +150,7 @@ private:
         Surroundings around{order->generation, generation_, local_, {}, {}};
         for (const auto& socket : order->sockets) around.own_sockets.push_back(socket.bound);
         if (settings->control.metrics) around.own_sockets.push_back(*settings->control.metrics);
-        auto program = find_inspector_program();
-        if (program) around.inspector_program = std::move(*program);
+        around.inspector_program = inspector_program_;
 
         // Rules take about a second to compile; questions are answered meanwhile.
         using Built = std::variant<session::GenerationPtr, Problems>;
@@ -178,10 +181,9 @@ private:
         if (!order) co_return order.error();
         if (prepared_ == nullptr || prepared_->number != order->generation)
             co_return Error{Fault::malformed, Side::gateway, "commit of what was not prepared", {}};
-        if (order->added.size() != message.descriptors.size())
+        if (order->added.size() + (order->log_file ? 1 : 0) != message.descriptors.size())
             co_return Error{Fault::malformed, Side::gateway, "sockets and descriptors differ in number", {}};
-        const auto logging = log_.send_to(prepared_->session.access);
-        if (!logging) co_return Error{Fault::system, Side::gateway, describe(logging.error()), {}};
+        log_.send_to(prepared_->session.access, order->log_file ? std::move(message.descriptors.back()) : Descriptor{});
 
         start_workers(order->workers);
         generation_ = std::exchange(prepared_, nullptr);
@@ -382,6 +384,7 @@ private:
     asio::io_context io_{1};
     asio::thread_pool builder_{1};
     link::Link link_;
+    std::string inspector_program_;
     std::shared_ptr<netfilter::LocalAddresses> local_;
     std::optional<asio::posix::stream_descriptor> changes_;
     session::Gate gate_{0};
@@ -402,9 +405,17 @@ void run_data_process(Descriptor link)
     std::signal(SIGINT, SIG_IGN);
     std::signal(SIGTERM, SIG_IGN);
     std::signal(SIGHUP, SIG_IGN);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::prctl(PR_SET_NAME, "gateway-data");
-    DataProcess process{std::move(link)};
+    // Opened while we still may: the folder of a program is not always open to everybody.
+    const auto found = find_inspector_program();
+    const Descriptor program{found ? ::open(found->c_str(), O_PATH | O_CLOEXEC) : -1};
+    auto inspector = program.is_open() ? "/proc/self/fd/" + std::to_string(program.number()) : std::string{};
+    if (const auto confined = confine_data_process(); !confined) {
+        log::error("the data process cannot give up its privileges: " + describe(confined.error()));
+        std::_Exit(1);
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL); // forgotten with a change of the user, so only now
+    DataProcess process{std::move(link), std::move(inspector)};
     process.run();
 }
 

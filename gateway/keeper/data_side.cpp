@@ -3,6 +3,7 @@
 #include "gateway/base/log.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <fcntl.h>
 #include <sys/wait.h>
 
 namespace gw::keeper {
@@ -19,6 +20,16 @@ std::string how_it_ended(int status)
 {
     return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                : "exit " + std::to_string(WEXITSTATUS(status));
+}
+
+/// Opened here and handed over: the data process may not write to any folder. None when the lines go elsewhere.
+Result<Descriptor> open_access_log(const session::AccessLog& access)
+{
+    if (access.format == session::AccessLog::Format::off || access.to == "stdout") return Descriptor{};
+    Descriptor file{::open(access.to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)};
+    if (!file.is_open())
+        return Error{Fault::system, Side::gateway, describe(system_error("access log " + access.to)), {}};
+    return file;
 }
 
 } // namespace
@@ -144,8 +155,8 @@ Task<Result<>> DataSide::serve_again()
             co_await order_prepare(serving_, *in_force_.loaded, names_of(in_force_.held), in_force_.generation);
         if (!prepared) co_return prepared.error();
     }
-    const auto committed =
-        co_await order_commit(serving_, names_of(in_force_.held), in_force_.held, in_force_.generation);
+    const auto committed = co_await order_commit(serving_, *in_force_.loaded, names_of(in_force_.held), in_force_.held,
+                                                 in_force_.generation);
     if (!committed) co_return committed.error();
     co_return Result<>{};
 }
@@ -225,7 +236,7 @@ Task<Result<std::string>> DataSide::order_prepare(std::shared_ptr<DataLink> proc
     co_return co_await process->ask(link::Kind::prepare, std::move(text), {}, settings_.prepare_limit);
 }
 
-Task<Result<std::string>> DataSide::order_commit(std::shared_ptr<DataLink> process,
+Task<Result<std::string>> DataSide::order_commit(std::shared_ptr<DataLink> process, const Loaded& loaded,
                                                  std::vector<link::SocketName> sockets, const HeldSockets& added,
                                                  std::uint64_t generation)
 {
@@ -236,6 +247,10 @@ Task<Result<std::string>> DataSide::order_commit(std::shared_ptr<DataLink> proce
     order.added = names_of(added);
     std::vector<Descriptor> descriptors;
     for (const auto& socket : added) descriptors.emplace_back(::dup(socket.socket.number()));
+    auto log_file = open_access_log(loaded.settings.session.access);
+    if (!log_file) co_return log_file.error();
+    order.log_file = log_file->is_open();
+    if (order.log_file) descriptors.push_back(std::move(*log_file));
     auto text = link::encode(order);
     co_return co_await process->ask(link::Kind::commit, std::move(text), std::move(descriptors),
                                     settings_.commit_limit);
@@ -246,9 +261,10 @@ Task<Result<std::string>> DataSide::prepare(const Loaded& loaded, std::vector<li
     return order_prepare(serving_, loaded, std::move(sockets), in_force_.generation + 1);
 }
 
-Task<Result<std::string>> DataSide::commit(std::vector<link::SocketName> sockets, const HeldSockets& added)
+Task<Result<std::string>> DataSide::commit(const Loaded& loaded, std::vector<link::SocketName> sockets,
+                                           const HeldSockets& added)
 {
-    return order_commit(serving_, std::move(sockets), added, in_force_.generation + 1);
+    return order_commit(serving_, loaded, std::move(sockets), added, in_force_.generation + 1);
 }
 
 Task<void> DataSide::abandon()

@@ -39,7 +39,8 @@ public:
     // Errors of all orders: what the data process said (`refused`), `timed_out`, `closed` when it has gone.
 
     Task<Result<std::string>> prepare(const Loaded& loaded, std::vector<link::SocketName> sockets);
-    Task<Result<std::string>> commit(std::vector<link::SocketName> sockets, const HeldSockets& added);
+    Task<Result<std::string>> commit(const Loaded& loaded, std::vector<link::SocketName> sockets,
+                                     const HeldSockets& added);
     Task<void> abandon();
     Task<Result<std::string>> ask(std::string target);
     /// Connections under way get so long to end. Returns when the process has ended, or at the limit.
@@ -64,8 +65,9 @@ private:
     Result<std::shared_ptr<DataLink>> start_process();
     Task<Result<std::string>> order_prepare(std::shared_ptr<DataLink> process, const Loaded& loaded,
                                             std::vector<link::SocketName> sockets, std::uint64_t generation);
-    Task<Result<std::string>> order_commit(std::shared_ptr<DataLink> process, std::vector<link::SocketName> sockets,
-                                           const HeldSockets& added, std::uint64_t generation);
+    Task<Result<std::string>> order_commit(std::shared_ptr<DataLink> process, const Loaded& loaded,
+                                           std::vector<link::SocketName> sockets, const HeldSockets& added,
+                                           std::uint64_t generation);
     Task<void> revive();
     Task<Result<>> serve_again();
     Task<void> keep_standby();

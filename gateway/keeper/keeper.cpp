@@ -208,7 +208,7 @@ private:
             co_await data_.abandon();
             co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
         }
-        const auto committed = co_await data_.commit(std::move(sockets), change->opened);
+        const auto committed = co_await data_.commit(next, std::move(sockets), change->opened);
         if (!committed) {
             put_rules_back();
             co_return committed.error();

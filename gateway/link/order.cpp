@@ -45,7 +45,8 @@ std::string encode(const Order& order)
     for (const auto& source : order.sources) sources.push_back({{"name", source.name}, {"text", source.text}});
     const Json json{{"generation", order.generation},    {"workers", order.workers},
                     {"log_level", order.log_level},      {"sources", sources},
-                    {"sockets", to_json(order.sockets)}, {"added", to_json(order.added)}};
+                    {"sockets", to_json(order.sockets)}, {"added", to_json(order.added)},
+                    {"log_file", order.log_file}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -61,6 +62,7 @@ Result<Order> decode_order(std::string_view text)
             order.sources.push_back({source.at("name").get<std::string>(), source.at("text").get<std::string>()});
         order.sockets = sockets_from(json.at("sockets"));
         order.added = sockets_from(json.at("added"));
+        order.log_file = json.at("log_file").get<bool>();
         return order;
     });
 }

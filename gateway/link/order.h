@@ -33,6 +33,7 @@ struct Order {
     std::vector<ConfigSource> sources; ///< prepare: the configuration as text
     std::vector<SocketName> sockets;   ///< prepare and commit: all that are to be accepted from
     std::vector<SocketName> added;     ///< commit: those that come with this message, in its order
+    bool log_file = false;             ///< commit: the last descriptor is the access log, open to append
 };
 
 std::string encode(const Order& order);

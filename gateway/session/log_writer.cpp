@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -29,17 +28,11 @@ void LogWriter::finish()
     thread_.join();
 }
 
-Result<> LogWriter::send_to(const AccessLog& access)
+void LogWriter::send_to(const AccessLog& access, Descriptor file)
 {
-    Descriptor file;
-    if (access.format != AccessLog::Format::off && access.to != "stdout") {
-        file.reset(::open(access.to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-        if (!file.is_open()) return system_error("access log " + access.to);
-    }
     const std::lock_guard lock{mutex_};
     access_ = access;
     file_ = std::move(file);
-    return {};
 }
 
 void LogWriter::put(std::string lines, std::string records)

@@ -26,8 +26,8 @@ public:
     /// Writes what it has, then ends its thread. What is put afterwards is lost.
     void finish();
 
-    /// Where lines go from now on. Errors: `system` when the file cannot be opened; then nothing changes.
-    Result<> send_to(const AccessLog& access);
+    /// Where lines go from now on: to `file`, open to append; without one to standard output.
+    void send_to(const AccessLog& access, Descriptor file = {});
 
     /// `lines`: for the log as configured, each with its line break, may be empty. `records`: the same as JSON lines.
     void put(std::string lines, std::string records);

@@ -1,7 +1,9 @@
 #include "gateway/session/record.h"
 
 #include "gateway/session/log_writer.h"
+#include "tests/support/lab_process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -95,7 +97,7 @@ TEST(LogWriter, KeepsTheNewestRecordsByNumber)
     LogWriter writer;
     AccessLog off;
     off.format = AccessLog::Format::off;
-    ASSERT_TRUE(writer.send_to(off));
+    writer.send_to(off);
     for (int i = 1; i <= 5; ++i) writer.put("", "{\"n\":" + std::to_string(i) + "}\n");
     LogWriter::Recent recent;
     while (recent.next < 6) recent = writer.recent(0, 100);
@@ -105,14 +107,15 @@ TEST(LogWriter, KeepsTheNewestRecordsByNumber)
     EXPECT_TRUE(writer.recent(6, 100).records.empty());
 }
 
-TEST(LogWriter, SaysWhichFileCannotBeOpened)
+TEST(LogWriter, AppendsToTheFileItIsGiven)
 {
+    const lab::Folder folder;
+    const auto file = folder.write("access.log", "first\n");
     LogWriter writer;
-    AccessLog access;
-    access.to = "/nowhere/at/all.log";
-    const auto sent = writer.send_to(access);
-    ASSERT_FALSE(sent);
-    EXPECT_NE(sent.error().what.find("/nowhere/at/all.log"), std::string::npos);
+    writer.send_to({}, Descriptor{::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)});
+    writer.put("second\n", "{}\n");
+    writer.finish();
+    EXPECT_EQ(lab::read_file(file), "first\nsecond\n");
 }
 
 } // namespace

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "gateway/base/result.h"
+
+#include <cstdint>
+#include <span>
+
+/// What a process gives up before it touches anything hostile. Nothing of this can be undone, and what it starts
+/// later has given it up too.
+namespace gw::confine {
+
+/// Of root's powers only these capabilities stay (bits as in linux/capability.h, `1 << CAP_NET_RAW`; those it does not
+/// hold are not gained); none can come back through an exec. One that runs as root becomes `user`, or nobody where
+/// there is no such user, and keeps no group but that user's own. Before any thread is started.
+/// Errors: `system`: something that must hold could not be made to.
+Result<> leave_privileges(std::uint64_t capabilities, const char* user);
+
+/// No core file, and no other process may look into this one's memory. Errors: `system`.
+Result<> hide_memory();
+
+/// From now on nothing can be opened for writing, made, renamed or removed in any file system; what is open stays so.
+/// False: the kernel has no Landlock, and nothing has changed. Errors: `system`.
+/// Source: Linux, Documentation/userspace-api/landlock.rst.
+Result<bool> forbid_writing_files();
+
+enum class Code { fixed, loadable }; ///< whether memory may become executable, as for an exec or a shared library
+
+/// System calls that are not named fail with EPERM; names this processor does not have are left out. `clone` never
+/// makes a namespace, `socket` makes none but those of IPv4, IPv6, Unix and netlink. Errors: `system`.
+Result<> allow_system_calls(std::span<const char* const> names, Code code);
+
+} // namespace gw::confine

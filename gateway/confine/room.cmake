@@ -1,0 +1,2 @@
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+gw_library(confine PRIVATE PkgConfig::SECCOMP)

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "gateway/base/result.h"
+
+#include <span>
+
+namespace gw::control {
+
+/// What the data process gives up before it sees a client's byte: every privilege but CAP_NET_RAW (to use a client's
+/// address upstream), the identity of root, writing to file systems, system calls it has no use for. Inspectors start
+/// from there. Errors: `system`.
+Result<> confine_data_process();
+
+/// For tests: the system calls that stay.
+std::span<const char* const> data_process_calls();
+
+} // namespace gw::control

@@ -1,0 +1,71 @@
+// What each process of the running gateway may still do, read from the kernel.
+
+#include "tests/end_to_end/scene.h"
+
+namespace gw::lab {
+
+namespace {
+
+/// A field of /proc/PID/status.
+std::string of_process(int process, std::string_view field)
+{
+    const auto text = read_file("/proc/" + std::to_string(process) + "/status");
+    const auto at = text.find("\n" + std::string{field} + ":\t");
+    if (at == std::string::npos) return "";
+    const auto from = at + field.size() + 3;
+    return text.substr(from, text.find('\n', from) - from);
+}
+
+constexpr auto net_raw_only = "0000000000002000";
+constexpr auto none = "0000000000000000";
+
+TEST_F(Appliance, TheDataProcessHoldsNothingButTheRightToUseAClientsAddress)
+{
+    WebServer site(network, "site.example", 10);
+    gateway.runs_with(intercepting("waf: {mode: block}\n"));
+    const auto data = gateway.process_ids("gateway-data").at(0);
+    EXPECT_EQ(of_process(data, "CapPrm"), net_raw_only);
+    EXPECT_EQ(of_process(data, "CapEff"), net_raw_only);
+    EXPECT_EQ(of_process(data, "CapBnd"), none);
+    EXPECT_EQ(of_process(data, "CapAmb"), none);
+    EXPECT_EQ(of_process(data, "NoNewPrivs"), "1");
+    EXPECT_EQ(of_process(data, "Seccomp"), "2") << "a filter";
+    EXPECT_THAT(of_process(data, "Uid"), Not(StartsWith("0")));
+    EXPECT_THAT(of_process(data, "Groups"), ::testing::AnyOf("", " "));
+
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/").status, 200);
+    EXPECT_EQ(site.last_client(), "10.0.1.2");
+}
+
+TEST_F(Appliance, AnInspectorHoldsNothingAtAll)
+{
+    gateway.runs_with(intercepting("waf: {mode: block}\n"));
+    const auto inspectors = gateway.process_ids("gateway-inspect");
+    ASSERT_FALSE(inspectors.empty());
+    for (const int inspector : inspectors) {
+        EXPECT_EQ(of_process(inspector, "CapPrm"), none);
+        EXPECT_EQ(of_process(inspector, "CapBnd"), none);
+        EXPECT_EQ(of_process(inspector, "Seccomp"), "2");
+        EXPECT_THAT(of_process(inspector, "Uid"), Not(StartsWith("0")));
+    }
+}
+
+TEST_F(Appliance, AnAccessLogThatCannotBeOpenedIsRefusedByName)
+{
+    const auto refused = gateway.refuses("listeners: []\nlogs: {access: {to: /nowhere/at/all.log}}\n");
+    EXPECT_THAT(refused.err, HasSubstr("/nowhere/at/all.log"));
+}
+
+TEST_F(Appliance, WritesAnAccessLogIntoAFolderOnlyRootMayEnter)
+{
+    const Folder folder;
+    std::filesystem::permissions(folder.path(), std::filesystem::perms{0700});
+    WebServer site(network, "site.example", 10);
+    gateway.runs_with(intercepting("logs: {access: {to: " + folder.path("access.log") + "}}\n"));
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/here").status, 200);
+    gateway.stops();
+    EXPECT_THAT(read_file(folder.path("access.log")), HasSubstr("/here"));
+}
+
+} // namespace
+} // namespace gw::lab

@@ -1,0 +1,119 @@
+// Each test gives something up in a child of its own, and tries there what must not work any more.
+
+#include "gateway/confine/confine.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <functional>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace gw::confine {
+
+namespace {
+
+/// The exit status of a child that does this.
+int in_a_child(const std::function<int()>& work)
+{
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(work());
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::uint64_t effective_capabilities()
+{
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> held{};
+    ::syscall(SYS_capget, &header, held.data());
+    return held[0].effective | (std::uint64_t{held[1].effective} << 32);
+}
+
+bool is_root() { return ::geteuid() == 0; }
+
+TEST(Confine, LeavesOnlyTheCapabilitiesAskedForAndNotRoot)
+{
+    if (!is_root()) GTEST_SKIP() << "needs root, to have something to give up";
+    const int went = in_a_child([] {
+        constexpr auto kept = std::uint64_t{1} << CAP_NET_RAW;
+        if (!leave_privileges(kept, nullptr)) return 10;
+        if (effective_capabilities() != kept) return 11;
+        if (::geteuid() == 0 || ::getuid() == 0 || ::getegid() == 0 || ::getgroups(0, nullptr) != 0) return 12;
+        if (::setuid(0) == 0) return 13;
+        if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return 14;
+        const int raw = ::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+        if (raw < 0) return 15;
+        return ::open("/etc/shadow", O_RDONLY) >= 0 ? 16 : 0;
+    });
+    EXPECT_EQ(went, 0);
+}
+
+TEST(Confine, BecomesTheUserThatIsNamed)
+{
+    if (!is_root()) GTEST_SKIP() << "needs root, to become somebody else";
+    const int went = in_a_child([] {
+        if (!leave_privileges(0, "daemon")) return 10;
+        return ::geteuid() != 0 && ::geteuid() != 65534 && effective_capabilities() == 0 ? 0 : 11;
+    });
+    EXPECT_EQ(went, 0);
+}
+
+TEST(Confine, AnOrdinaryUserLosesNothingItDoesNotHave)
+{
+    const int went = in_a_child([] {
+        if (is_root() && ::setresuid(65534, 65534, 65534) != 0) return 9;
+        return leave_privileges(std::uint64_t{1} << CAP_NET_RAW, "daemon") && effective_capabilities() == 0 ? 0 : 10;
+    });
+    EXPECT_EQ(went, 0);
+}
+
+TEST(Confine, NothingCanBeOpenedForWriting)
+{
+    const int went = in_a_child([] {
+        std::array<char, 32> name{"/tmp/confine-XXXXXX"};
+        const int open_before = ::mkstemp(name.data());
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        const auto forbidden = forbid_writing_files();
+        if (!forbidden) return 10;
+        if (!*forbidden) return 77;
+        const bool refused = ::open(name.data(), O_WRONLY) < 0 && errno == EACCES && ::unlink(name.data()) < 0 &&
+                             ::mkdir("/tmp/confine-folder", 0700) < 0 && ::open(name.data(), O_RDONLY) >= 0;
+        return refused && ::write(open_before, "x", 1) == 1 ? 0 : 11;
+    });
+    if (went == 77) GTEST_SKIP() << "this kernel has no Landlock";
+    EXPECT_EQ(went, 0);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(Confine, SystemCallsThatAreNotNamedFail)
+{
+    const int went = in_a_child([] {
+        constexpr std::array names{"write", "exit_group", "mmap", "socket", "clone", "close"};
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (!allow_system_calls(names, Code::fixed)) return 10;
+        const auto refused = [](long answer, int with) { return answer < 0 && errno == with; };
+        if (!refused(::syscall(SYS_getppid), EPERM)) return 11;
+        if (!refused(::syscall(SYS_clone3, nullptr, 0), ENOSYS)) return 12;
+        if (!refused(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0), EPERM)) return 13;
+        if (!refused(::syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0), EPERM)) return 14;
+        if (::syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) < 0) return 15;
+        if (!refused(::syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), EPERM))
+            return 16;
+        return 0;
+    });
+    EXPECT_EQ(went, 0);
+}
+#endif
+
+} // namespace
+} // namespace gw::confine
