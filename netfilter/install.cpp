@@ -1,13 +1,17 @@
 #include "netfilter/install.h"
 
+#include "netfilter/guard.h"
+#include "netfilter/heartbeat.h"
 #include "netfilter/nft_context.h"
 #include "netfilter/nft_text.h"
-#include "netfilter/policy_route.h"
+#include "netfilter/policy.h"
 #include "netfilter/probe.h"
 #include "netfilter/rules.h"
 
-#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
 #include <optional>
+#include <unistd.h>
 
 namespace gw::netfilter {
 namespace {
@@ -27,61 +31,77 @@ Result<> check(const Plan& plan)
     return {};
 }
 
-bool has_family(const Plan& plan, bool v6)
-{
-    return std::any_of(plan.policy_rules.begin(), plan.policy_rules.end(),
-                       [v6](const PolicyRule& rule) { return rule.v6 == v6; });
-}
-
-FoundRule rule_in_kernel(const Plan& plan, const PolicyRule& rule)
-{
-    return {rule, plan.settings.captured_mark, plan.settings.mark_mask};
-}
-
-bool same_numbers(const Settings& a, const Settings& b)
-{
-    return a.mark_mask == b.mark_mask && a.captured_mark == b.captured_mark && a.route_table == b.route_table &&
-           a.rule_priority == b.rule_priority && a.route_protocol == b.route_protocol;
-}
-
 std::string_view other_captures(std::string_view captures) { return captures == captures_a ? captures_b : captures_a; }
+
+/// The chain of capture rules that packets are led into, of a listing of our table; empty: none.
+std::string_view captures_in(std::string_view listing)
+{
+    for (const auto captures : {captures_a, captures_b})
+        if (listing.find("jump " + std::string(captures) + ' ') != std::string_view::npos) return captures;
+    return {};
+}
+
+std::string state_of(const Settings& settings)
+{
+    return "table " + settings.table + "\nroute table " + std::to_string(settings.route_table) + '\n';
+}
+
+Error lacking(const std::string& what)
+{
+    return {Fault::system, Side::gateway, "read back after installing, the kernel lacks: " + what};
+}
+
+Result<Descriptor> copy_of(int descriptor)
+{
+    Descriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!copy.is_open()) return system_error("copying a descriptor");
+    return copy;
+}
 
 class KernelInstaller final : public Installer {
 public:
-    KernelInstaller(const Settings& settings, NftContext owner, NftContext reader, PolicyRoutes routes)
-        : settings_(settings), owner_(std::move(owner)), reader_(std::move(reader)), routes_(std::move(routes))
+    KernelInstaller(const Settings& settings, NftContext owner, NftContext reader, Policy policy, Heartbeat heartbeat)
+        : settings_(settings), owner_(std::move(owner)), reader_(std::move(reader)), policy_(std::move(policy)),
+          heartbeat_(std::move(heartbeat))
     {}
     ~KernelInstaller() override { static_cast<void>(remove()); }
 
     Result<> sweep() override;
+    Result<> guard(const Plan& plan) override;
     Result<> install(const Plan& plan) override;
+    Result<Repairs> repair(const Plan& plan) override;
     Result<> remove() override;
-    Result<std::string> missing() override { return in_force_ ? missing_of(*in_force_, captures_) : std::string(); }
+    Plan in_force() const override { return in_force_.value_or(Plan{}); }
+    Result<std::string> missing() override;
+    Result<> beat() override;
+    Result<> still() override;
+    Result<Handover> hand_over() override;
+    void release() override { in_force_.reset(); }
+
+    /// Goes on with the rules that this socket owns.
+    Result<> own(const Descriptor& socket);
 
 private:
-    struct Added {
-        std::vector<PolicyRule> rules;
-        bool route_v4 = false;
-        bool route_v6 = false;
-    };
-
     Result<> refuse_foreign_table();
-    Result<Added> add_policy(const Plan& plan);
-    void undo(const Plan& plan, const Added& added);
+    Result<> learn();
     bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
+    bool is_in_force(const Plan& plan) const;
     Result<> exchange(const Plan& plan, std::string_view captures);
-    Result<> replace_table(const Plan& plan, std::string_view captures);
+    Result<> replace_table(const Plan& plan, std::string_view captures, bool is_there);
     void restore_table(const Plan& failed);
-    void drop_policy_not_in(const Plan& plan);
-    Result<std::string> missing_of(const Plan& plan, std::string_view captures);
-    Result<std::string> missing_policy(const Plan& plan);
+    Result<> install_table(const Plan& plan);
+    Result<std::string> missing_in_table(const Plan& plan, std::string_view captures);
 
     Settings settings_;
     NftContext owner_; // our table belongs to its socket; nothing but our transactions goes through it
     NftContext reader_;
-    PolicyRoutes routes_;
+    Guard guard_{reader_};
+    Policy policy_;
+    Heartbeat heartbeat_;
     std::optional<Plan> in_force_;
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
+    bool learned_ = false;                   // in_force_ is what a predecessor left; its captures are not known
+    bool beating_ = false;
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -102,47 +122,14 @@ Result<> KernelInstaller::refuse_foreign_table()
 Result<> KernelInstaller::sweep()
 {
     if (auto free = refuse_foreign_table(); !free) return free;
-    const auto found = routes_.rules(settings_);
-    if (!found) return found.error();
-    for (const FoundRule& rule : *found) {
-        const bool wanted =
-            in_force_ && rule == rule_in_kernel(*in_force_, rule.rule) &&
-            std::binary_search(in_force_->policy_rules.begin(), in_force_->policy_rules.end(), rule.rule);
-        if (wanted) continue;
-        if (auto deleted = routes_.delete_rule(settings_, rule); !deleted) return deleted;
-    }
-    for (const bool v6 : {false, true}) {
-        if (in_force_ && has_family(*in_force_, v6)) continue;
-        if (auto deleted = routes_.delete_route(settings_, v6); !deleted) return deleted;
-    }
+    return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
+}
+
+Result<> KernelInstaller::guard(const Plan& plan)
+{
+    if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto held = guard_.hold(plan); !held) return held.error();
     return {};
-}
-
-/// Routes first: a rule that leads to an empty table is passed over, so no packet is harmed in between.
-Result<KernelInstaller::Added> KernelInstaller::add_policy(const Plan& plan)
-{
-    Added added;
-    if (const auto lacks = missing_policy(plan); lacks && lacks->empty()) return added;
-    for (const bool v6 : {false, true}) {
-        if (!has_family(plan, v6)) continue;
-        const auto is_new = routes_.add_route(plan.settings, v6);
-        if (!is_new) return undo(plan, added), is_new.error();
-        (v6 ? added.route_v6 : added.route_v4) = *is_new;
-    }
-    for (const PolicyRule& rule : plan.policy_rules) {
-        const auto is_new = routes_.add_rule(plan.settings, rule);
-        if (!is_new) return undo(plan, added), is_new.error();
-        if (*is_new) added.rules.push_back(rule);
-    }
-    return added;
-}
-
-void KernelInstaller::undo(const Plan& plan, const Added& added)
-{
-    for (const PolicyRule& rule : added.rules)
-        static_cast<void>(routes_.delete_rule(plan.settings, rule_in_kernel(plan, rule)));
-    if (added.route_v4) static_cast<void>(routes_.delete_route(plan.settings, false));
-    if (added.route_v6) static_cast<void>(routes_.delete_route(plan.settings, true));
 }
 
 /// Rules that are in force for others, so that every packet meets the old or the new ones, whole (nft_text.cpp). A step
@@ -159,11 +146,13 @@ Result<> KernelInstaller::exchange(const Plan& plan, std::string_view captures)
     return {};
 }
 
-/// A table that is new, or has a new name, comes in one transaction.
-Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captures)
+/// A table that is new, has a new name, or has gone, comes in one transaction.
+Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captures, bool is_there)
 {
-    const std::string old = in_force_ ? "delete table inet " + in_force_->settings.table + '\n' : std::string();
-    auto replaced = keeps_table(plan) ? exchange(plan, captures) : owner_.run(old + nft_text(plan));
+    std::string old;
+    if (in_force_ && !keeps_table(plan)) old = "delete table inet " + in_force_->settings.table + '\n';
+    auto replaced = is_there ? exchange(plan, captures) : owner_.run(old + nft_text(plan));
+    if (replaced && !is_there && beating_) return beat(); // a new table has a new set
     if (replaced) return replaced;
     Error error = replaced.error();
     if (error.fault == Fault::denied)
@@ -174,6 +163,7 @@ Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captu
 /// Back to what was in force before a table that did not read back as it was written.
 void KernelInstaller::restore_table(const Plan& failed)
 {
+    if (learned_) return; // what there was is not known well enough; the new one holds most of what it should
     if (keeps_table(failed)) {
         static_cast<void>(exchange(*in_force_, captures_));
         return;
@@ -183,68 +173,152 @@ void KernelInstaller::restore_table(const Plan& failed)
     if (owner_.run(text)) captures_ = captures_a;
 }
 
-void KernelInstaller::drop_policy_not_in(const Plan& plan)
-{
-    const Plan& old = *in_force_;
-    const bool same = same_numbers(old.settings, plan.settings);
-    for (const PolicyRule& rule : old.policy_rules)
-        if (!same || !std::binary_search(plan.policy_rules.begin(), plan.policy_rules.end(), rule))
-            static_cast<void>(routes_.delete_rule(old.settings, rule_in_kernel(old, rule)));
-    for (const bool v6 : {false, true})
-        if (has_family(old, v6) && !(old.settings.route_table == plan.settings.route_table && has_family(plan, v6)))
-            static_cast<void>(routes_.delete_route(old.settings, v6));
-}
-
-Result<std::string> KernelInstaller::missing_of(const Plan& plan, std::string_view captures)
+Result<std::string> KernelInstaller::missing_in_table(const Plan& plan, std::string_view captures)
 {
     const auto listing = reader_.list_table(plan.settings.table);
     if (!listing) return listing.error();
     if (auto lacks = difference(plan, captures, *listing); !lacks.empty()) return lacks;
     if (listing->find("flags owner") == std::string::npos) return "owner of table inet " + plan.settings.table;
-    return missing_policy(plan);
-}
-
-Result<std::string> KernelInstaller::missing_policy(const Plan& plan)
-{
-    const auto found = routes_.rules(plan.settings);
-    if (!found) return found.error();
-    for (const PolicyRule& rule : plan.policy_rules)
-        if (std::find(found->begin(), found->end(), rule_in_kernel(plan, rule)) == found->end())
-            return std::string(rule.v6 ? "IPv6" : "IPv4") + " policy rule from " + rule.interface;
-    for (const bool v6 : {false, true}) {
-        if (!has_family(plan, v6)) continue;
-        const auto there = routes_.has_route(plan.settings, v6);
-        if (!there) return there.error();
-        if (!*there) return std::string(v6 ? "IPv6" : "IPv4") + " local route";
-    }
     return std::string();
 }
 
-Result<> KernelInstaller::install(const Plan& plan)
+Result<std::string> KernelInstaller::missing()
 {
+    if (!in_force_ || learned_) return std::string();
+    if (auto lacks = missing_in_table(*in_force_, captures_); !lacks || !lacks->empty()) return lacks;
+    const auto policy = policy_.missing(*in_force_);
+    if (!policy) return policy.error();
+    if (!policy->empty()) return policy->front();
+    return guard_.missing(*in_force_);
+}
+
+bool KernelInstaller::is_in_force(const Plan& plan) const
+{
+    return in_force_ && !learned_ && nft_text(plan) == nft_text(*in_force_) && ip_text(plan) == ip_text(*in_force_);
+}
+
+Result<> KernelInstaller::install_table(const Plan& plan)
+{
+    bool is_there = keeps_table(plan);
+    if (is_there) {
+        const auto listing = reader_.list_table(plan.settings.table);
+        if (!listing) return listing.error();
+        is_there = !listing->empty();
+    }
+    const auto captures = is_there ? other_captures(captures_) : captures_a;
+    if (auto replaced = replace_table(plan, captures, is_there); !replaced) return replaced;
+    const auto lacks = missing_in_table(plan, captures);
+    if (!lacks || !lacks->empty()) {
+        restore_table(plan);
+        if (!lacks) return lacks.error();
+        return lacking(*lacks);
+    }
+    captures_ = captures;
+    return {};
+}
+
+/// The guard comes before everything: from then on nothing that is to be closed passes, whatever the rest comes to.
+Result<> KernelInstaller::install(const Plan& wanted)
+{
+    Plan plan = wanted;
+    plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
+    if (auto guarded = guard(plan); !guarded) return guarded;
     if (plan.captures.empty() && plan.policy_rules.empty()) return remove();
-    const bool same = in_force_ && nft_text(plan) == nft_text(*in_force_) && ip_text(plan) == ip_text(*in_force_);
-    if (same) {
-        const auto lacks = missing_of(plan, captures_);
+    const auto fail = [this](Result<> error) {
+        if (in_force_ && !learned_) static_cast<void>(guard_.hold(*in_force_));
+        return error;
+    };
+    const auto added = policy_.add(plan);
+    if (!added) return fail(added.error());
+    if (const auto lacks = policy_.missing(plan); !lacks || !lacks->empty()) {
+        policy_.undo(plan, *added);
+        return fail(lacks ? lacking(lacks->front()) : lacks.error());
+    }
+    if (is_in_force(plan)) {
+        const auto lacks = missing_in_table(plan, captures_);
         if (!lacks) return lacks.error();
         if (lacks->empty()) return {};
     }
-    if (auto free = refuse_foreign_table(); !free) return free;
-    const auto added = add_policy(plan);
-    if (!added) return added.error();
-    const auto captures = keeps_table(plan) ? other_captures(captures_) : captures_a;
-    if (auto replaced = replace_table(plan, captures); !replaced) return undo(plan, *added), replaced;
-    const auto lacks = missing_of(plan, captures);
-    if (!lacks || !lacks->empty()) {
-        restore_table(plan);
-        undo(plan, *added);
-        if (!lacks) return lacks.error();
-        return Error{Fault::system, Side::gateway, "read back after installing, the kernel lacks: " + *lacks};
-    }
-    if (in_force_) drop_policy_not_in(plan);
+    if (auto installed = install_table(plan); !installed) return policy_.undo(plan, *added), fail(installed);
+    if (in_force_) policy_.drop_not_in(plan, *in_force_);
     in_force_ = plan;
+    learned_ = false;
+    return {};
+}
+
+Result<Repairs> KernelInstaller::repair(const Plan& plan)
+{
+    Repairs repairs;
+    if (in_force_ && !learned_) {
+        auto policy = policy_.missing(*in_force_);
+        if (!policy) return policy.error();
+        repairs = std::move(*policy);
+        const auto table = missing_in_table(*in_force_, captures_);
+        if (!table) return table.error();
+        if (!table->empty()) repairs.push_back(*table);
+        const auto guarded = guard_.missing(*in_force_);
+        if (!guarded) return guarded.error();
+        if (!guarded->empty()) repairs.push_back(*guarded + " of the guard");
+    }
+    if (auto installed = install(plan); !installed) return installed.error();
+    return repairs;
+}
+
+Result<> KernelInstaller::beat()
+{
+    beating_ = true;
+    return heartbeat_.beat();
+}
+
+Result<> KernelInstaller::still()
+{
+    beating_ = false;
+    if (!in_force_) return {};
+    return owner_.run("flush set inet " + in_force_->settings.table + ' ' + std::string(alive_set) + '\n');
+}
+
+Result<Handover> KernelInstaller::hand_over()
+{
+    if (!in_force_) return Error{Fault::refused, Side::gateway, "there are no rules to hand over"};
+    Handover handover{state_of(settings_), {}};
+    for (const int each : {owner_.socket(), heartbeat_.socket().number()}) {
+        auto copy = copy_of(each);
+        if (!copy) return copy.error();
+        handover.descriptors.push_back(std::move(*copy));
+    }
+    return handover;
+}
+
+Result<> KernelInstaller::own(const Descriptor& socket)
+{
+    if (auto replaced = owner_.use_socket(socket); !replaced) return replaced;
+    return learn();
+}
+
+/// Takes what the kernel has for the plan in force.
+Result<> KernelInstaller::learn()
+{
+    const auto refused = [this](const std::string& why) {
+        return Error{Fault::refused, Side::gateway, "table inet " + settings_.table + " cannot be taken over: " + why};
+    };
+    const auto listing = reader_.list_table(settings_.table);
+    if (!listing) return listing.error();
+    if (listing->find("flags owner") == std::string::npos) return refused("it is not there");
+    const auto captures = captures_in(*listing);
+    if (captures.empty()) return refused("it has no capture rules");
+    // A change that changes nothing: the kernel takes it from the owner only.
+    if (auto owned = owner_.run("add table inet " + settings_.table + " { flags owner; }\n"); !owned)
+        return refused("the socket handed over does not own it");
+    auto rules = policy_.in_kernel(settings_);
+    if (!rules) return rules.error();
+    Plan plan;
+    plan.settings = settings_;
+    plan.policy_rules = std::move(*rules);
+    plan.heartbeat_port = heartbeat_.port();
+    in_force_ = std::move(plan);
     captures_ = captures;
+    learned_ = true;
     return {};
 }
 
@@ -252,35 +326,50 @@ Result<> KernelInstaller::remove()
 {
     if (!in_force_) return {};
     const Plan plan = *std::exchange(in_force_, std::nullopt);
+    learned_ = false;
     // `add` first: the table may be gone already, and that is what was wanted.
     const std::string table = "inet " + plan.settings.table;
-    Result<> first = owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');
-    const auto note = [&first](const Result<>& step) {
-        if (first && !step) first = step;
-    };
-    for (auto rule = plan.policy_rules.rbegin(); rule != plan.policy_rules.rend(); ++rule)
-        note(routes_.delete_rule(plan.settings, rule_in_kernel(plan, *rule)));
-    for (const bool v6 : {true, false})
-        if (has_family(plan, v6)) note(routes_.delete_route(plan.settings, v6));
-    return first;
+    const Result<> deleted = owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');
+    const auto swept = policy_.remove(plan);
+    return deleted ? swept : deleted;
+}
+
+Result<std::unique_ptr<KernelInstaller>> open_installer(const Settings& settings, Result<Heartbeat> heartbeat)
+{
+    if (!may_change_the_network())
+        return Error{Fault::denied, Side::gateway,
+                     "changing kernel rules needs CAP_NET_ADMIN: run as root, or use systemctl start gateway"};
+    if (!heartbeat) return heartbeat.error();
+    auto owner = NftContext::open();
+    if (!owner) return owner.error();
+    auto reader = NftContext::open();
+    if (!reader) return reader.error();
+    auto policy = Policy::open();
+    if (!policy) return policy.error();
+    if (auto able = probe(*reader); !able) return able.error();
+    return std::make_unique<KernelInstaller>(settings, std::move(*owner), std::move(*reader), std::move(*policy),
+                                             std::move(*heartbeat));
 }
 
 } // namespace
 
 Result<std::unique_ptr<Installer>> Installer::open(const Settings& settings)
 {
-    if (!may_change_the_network())
-        return Error{Fault::denied, Side::gateway,
-                     "changing kernel rules needs CAP_NET_ADMIN: run as root, or use systemctl start gateway"};
-    auto owner = NftContext::open();
-    if (!owner) return owner.error();
-    auto reader = NftContext::open();
-    if (!reader) return reader.error();
-    auto routes = PolicyRoutes::open();
-    if (!routes) return routes.error();
-    if (auto able = probe(*reader); !able) return able.error();
-    return std::unique_ptr<Installer>(
-        std::make_unique<KernelInstaller>(settings, std::move(*owner), std::move(*reader), std::move(*routes)));
+    auto opened = open_installer(settings, Heartbeat::open());
+    if (!opened) return opened.error();
+    return std::unique_ptr<Installer>(std::move(*opened));
+}
+
+Result<std::unique_ptr<Installer>> Installer::adopt(const Settings& settings, Handover handover)
+{
+    if (handover.state != state_of(settings))
+        return Error{Fault::refused, Side::gateway, "the rules handed over are of other numbers or another table name"};
+    if (handover.descriptors.size() != 2)
+        return Error{Fault::refused, Side::gateway, "two sockets belong to the rules handed over"};
+    auto opened = open_installer(settings, Heartbeat::adopt(std::move(handover.descriptors[1])));
+    if (!opened) return opened.error();
+    if (auto owned = (*opened)->own(handover.descriptors[0]); !owned) return owned.error();
+    return std::unique_ptr<Installer>(std::move(*opened));
 }
 
 } // namespace gw::netfilter

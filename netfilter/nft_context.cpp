@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <vector>
 
 namespace gw::netfilter {
@@ -94,6 +95,15 @@ Result<> NftContext::try_out(const std::string& text)
     auto tried = run(text);
     nft_ctx_set_dry_run(context_.get(), false);
     return tried;
+}
+
+Result<> NftContext::use_socket(const Descriptor& socket)
+{
+    if (!is_netfilter_socket(socket.number()))
+        return Error{Fault::refused, Side::gateway, "not a netlink socket of netfilter"};
+    // libnftables keeps the number of its socket and never binds it, so another one may stand under that number.
+    if (::dup3(socket.number(), socket_, O_CLOEXEC) < 0) return system_error("taking over the socket of the rules");
+    return {};
 }
 
 Result<std::string> NftContext::list_table(std::string_view name)

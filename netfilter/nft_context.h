@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/descriptor.h"
 #include "gateway/base/result.h"
 
 #include <memory>
@@ -27,6 +28,9 @@ public:
     Result<std::string> list_table(std::string_view name);
     /// The netlink socket.
     int socket() const { return socket_; }
+    /// From now on this one, in place of its own: the same as another context's, perhaps of another process. Both may
+    /// be used, but not at the same time. Errors: `refused` when it is no socket of netfilter's netlink; `system`.
+    Result<> use_socket(const Descriptor& socket);
 
 private:
     struct Free {

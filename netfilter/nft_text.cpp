@@ -19,6 +19,10 @@ namespace {
 // (-100), so the destination is still the one the client meant.
 constexpr std::string_view base_chain = "{ type filter hook prerouting priority mangle + 5; policy accept; }";
 
+// Before what others may have there. Never in an exchange: it is the same as long as the table is.
+constexpr std::string_view heartbeat_base = "{ type filter hook ingress device \"lo\" priority -10; policy accept; }";
+constexpr std::string_view alive_set_type = "{ type mark; size 4; flags dynamic,timeout; }";
+
 std::string table_of(const Settings& settings) { return "inet " + settings.table; }
 
 std::string add_table(const Settings& settings, bool owned)
@@ -49,6 +53,14 @@ std::string add_empty(const Settings& settings, std::string_view captures)
     return line("add chain", settings, captures) + line("flush chain", settings, captures);
 }
 
+std::string add_heartbeat(const Plan& plan)
+{
+    if (plan.heartbeat_port == 0) return {};
+    return line("add set", plan.settings, alive_set, alive_set_type) +
+           line("add chain", plan.settings, heartbeat_chain, heartbeat_base) +
+           line("flush chain", plan.settings, heartbeat_chain);
+}
+
 std::string add_rule(const Settings& settings, const Rule& rule)
 {
     return line("add rule", settings, rule.chain, rule.text + " comment \"" + rule.comment + '"');
@@ -59,6 +71,7 @@ std::string add_rule(const Settings& settings, const Rule& rule)
 std::string nft_text(const Plan& plan, bool owned)
 {
     std::string text = add_table(plan.settings, owned);
+    text += add_heartbeat(plan);
     text += add_entry_chains(plan.settings);
     text += flush_entry_chains(plan.settings);
     text += add_empty(plan.settings, captures_a);
@@ -78,7 +91,7 @@ std::string switch_text(const Plan& plan, std::string_view captures)
 {
     std::string text = add_entry_chains(plan.settings) + flush_entry_chains(plan.settings);
     for (const Rule& rule : rules_of(plan, captures))
-        if (rule.chain != captures) text += add_rule(plan.settings, rule);
+        if (rule.chain != captures && rule.chain != heartbeat_chain) text += add_rule(plan.settings, rule);
     return text;
 }
 

@@ -29,6 +29,7 @@ struct Plan {
     std::vector<Capture> captures;        ///< in order; the first that fits a packet takes it
     std::vector<std::string> interfaces;  ///< where packets of captures without `interfaces` arrive
     std::vector<PolicyRule> policy_rules; ///< sorted, each once
+    std::uint16_t heartbeat_port = 0;     ///< captured only while beats come (heartbeat.h); 0: always
 };
 
 /// Pure. `present` are the host's interfaces other than loopback.
@@ -38,6 +39,9 @@ Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vec
 /// installed first; later plans bring the same rules in steps (nft_text.h). `owned`: with the owner flag, so the table
 /// goes with the netlink socket that made it.
 std::string nft_text(const Plan& plan, bool owned = true);
+
+/// The same, and that of the guard where the plan needs one: everything of nft's. Pure.
+std::string all_text(const Plan& plan);
 
 /// The policy rules and routes as `ip` commands, for people. Pure.
 std::string ip_text(const Plan& plan);

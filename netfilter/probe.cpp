@@ -22,6 +22,10 @@ constexpr Need needs[] = {
     {"add rule inet gateway_probe c socket transparent 1 socket wildcard 0\n",
      "nft socket (module nft_socket, Linux 5.11 or later)"},
     {"add rule inet gateway_probe c fib daddr type local\n", "nft fib (module nft_fib_inet)"},
+    {"add set inet gateway_probe s { type mark; size 4; flags dynamic,timeout; }\n"
+     "add chain inet gateway_probe i { type filter hook ingress device \"lo\" priority 0; }\n"
+     "add rule inet gateway_probe i update @s { meta mark & 0x00000000 timeout 1s }\n",
+     "nft ingress hook (CONFIG_NETFILTER_INGRESS, Linux 5.10 or later)"},
 };
 
 } // namespace

@@ -1,12 +1,18 @@
-#include "netfilter/rules.h"
+#include "netfilter/read_back.h"
 
+#include <algorithm>
 #include <map>
-#include <set>
 
 // What nft prints of one table, as far as it matters here:
 //
 //   table inet gateway { # progname gatewayd
 //       flags owner
+//       set alive {
+//           type mark
+//           size 4
+//           flags dynamic,timeout
+//       }
+//
 //       chain prerouting {
 //           type filter hook prerouting priority mangle + 5; policy accept;
 //           fib daddr type { local, broadcast, anycast, multicast } return comment "local"
@@ -44,13 +50,18 @@ std::string_view comment_of(std::string_view line)
 }
 
 struct Listing {
-    std::set<std::string_view> chains;
+    std::set<std::string, std::less<>> chains;
+    std::set<std::string, std::less<>> sets;
     std::multimap<std::string_view, Printed> rules; ///< by comment; one without a comment of ours by its whole line
 };
 
 Listing parse_listing(std::string_view listing)
 {
     constexpr std::string_view chain_lead = "chain ";
+    constexpr std::string_view set_lead = "set ";
+    const auto name_after = [](std::string_view lead, std::string_view line) {
+        return line.substr(lead.size(), line.find(" {") - lead.size());
+    };
     Listing found;
     std::string_view chain;
     while (!listing.empty()) {
@@ -58,8 +69,10 @@ Listing parse_listing(std::string_view listing)
         const auto line = trimmed(listing.substr(0, end));
         listing.remove_prefix(end == std::string_view::npos ? listing.size() : end + 1);
         if (line.starts_with(chain_lead)) {
-            chain = line.substr(chain_lead.size(), line.find(" {") - chain_lead.size());
-            found.chains.insert(chain);
+            chain = name_after(chain_lead, line);
+            found.chains.emplace(chain);
+        } else if (chain.empty() && line.starts_with(set_lead)) {
+            found.sets.emplace(name_after(set_lead, line));
         } else if (line == "}") {
             chain = {};
         } else if (!chain.empty() && !line.empty() && !line.starts_with("type ")) {
@@ -70,13 +83,14 @@ Listing parse_listing(std::string_view listing)
     return found;
 }
 
-std::string wrong_chain(const std::set<std::string_view>& chains, std::string_view captures)
+std::string wrong_chain(const Expected& expected, const Listing& found)
 {
-    const std::set<std::string_view> expected{prerouting_chain, divert_chain, captures};
-    for (const std::string_view chain : expected)
-        if (!chains.contains(chain)) return "chain " + std::string(chain);
-    for (const std::string_view chain : chains)
-        if (!expected.contains(chain)) return "chain " + std::string(chain) + " is not in the plan";
+    for (const std::string& chain : expected.chains)
+        if (!found.chains.contains(chain)) return "chain " + chain;
+    for (const std::string& chain : found.chains)
+        if (!expected.chains.contains(chain)) return "chain " + chain + " is not in the plan";
+    for (const std::string& set : expected.sets)
+        if (!found.sets.contains(set)) return "set " + set;
     return {};
 }
 
@@ -99,17 +113,16 @@ std::string missing_element(const Rule& rule, std::string_view line)
 
 } // namespace
 
-std::string difference(const Plan& plan, std::string_view captures, std::string_view listing)
+std::string difference(const Expected& expected, std::string_view listing)
 {
-    const std::string table = "table inet " + plan.settings.table;
+    const std::string table = "table inet " + expected.table;
     if (!listing.starts_with(table + ' ')) return table;
-    if (listing.find("hook prerouting") == std::string_view::npos) return "chain " + std::string(prerouting_chain);
-    const auto [chains, printed] = parse_listing(listing);
-    if (auto wrong = wrong_chain(chains, captures); !wrong.empty()) return wrong;
-    const auto expected = rules_of(plan, captures);
+    if (listing.find("hook " + expected.hook + ' ') == std::string_view::npos) return "chain " + expected.hook;
+    const auto found = parse_listing(listing);
+    if (auto wrong = wrong_chain(expected, found); !wrong.empty()) return wrong;
     std::map<std::string_view, std::size_t> last_order;
-    for (const Rule& rule : expected) {
-        const auto [from, to] = printed.equal_range(rule.comment);
+    for (const Rule& rule : expected.rules) {
+        const auto [from, to] = found.rules.equal_range(rule.comment);
         if (from == to || from->second.chain != rule.chain) return "rule \"" + rule.comment + '"';
         if (std::next(from) != to) return "rule \"" + rule.comment + "\" is there twice";
         if (auto lacks = missing_element(rule, from->second.line); !lacks.empty()) return lacks;
@@ -117,8 +130,24 @@ std::string difference(const Plan& plan, std::string_view captures, std::string_
         if (from->second.order < order) return "rule \"" + rule.comment + "\" is out of order";
         order = from->second.order;
     }
-    if (printed.size() > expected.size()) return table + " has rules that are not in the plan";
+    if (found.rules.size() > expected.rules.size()) return table + " has rules that are not in the plan";
     return {};
+}
+
+Expected expected_of(const Plan& plan, std::string_view captures)
+{
+    Expected expected{plan.settings.table, std::string(prerouting_chain), {}, {}, rules_of(plan, captures)};
+    expected.chains = {std::string(prerouting_chain), std::string(divert_chain), std::string(captures)};
+    if (plan.heartbeat_port != 0) {
+        expected.chains.emplace(heartbeat_chain);
+        expected.sets.emplace(alive_set);
+    }
+    return expected;
+}
+
+std::string difference(const Plan& plan, std::string_view captures, std::string_view listing)
+{
+    return difference(expected_of(plan, captures), listing);
 }
 
 } // namespace gw::netfilter

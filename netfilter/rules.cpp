@@ -12,9 +12,14 @@
 //   divert    packets of a transparent socket that exists: intercepted connections under way, and what upstreams answer
 //             to a connection made with a client's address
 //   local     what is for this host, or for many hosts, is never captured
+//   not alive without a fresh heartbeat nothing new is captured; what is under way was diverted before
 //   captures  everything else goes on in a chain of its own (nft_text.cpp says why):
 //   capture   one rule a listener and family: handed to the listener by tproxy
 //   passed    the same match again: reached only when nobody listens, and says what then holds (when_down)
+//
+// A beat is a datagram of the installer to itself over the loopback interface. There, before anybody else's rules, it
+// refreshes the one element of the set `alive` and is dropped. So beating costs no transaction: programs that read or
+// change large rule sets would have to begin anew after each. The element's key is a constant, the same for any packet.
 //
 // `tproxy` stands before `meta mark set`: without a listener it ends the rule, so the mark is not set and the packet
 // goes on unharmed. The other way round the packet would be marked, routed to this host and lost.
@@ -108,24 +113,26 @@ void add_divert(std::vector<Rule>& rules, const Plan& plan)
     rules.push_back(std::move(lead));
 }
 
-Rule matched(const Plan& plan, const Capture& capture, bool v6)
+void add_heartbeat(std::vector<Rule>& rules, const Plan& plan)
 {
-    const std::string family = v6 ? "ip6" : "ip";
-    Rule rule;
-    match(rule, "iifname", quoted(interfaces_of(plan, capture)));
-    match(rule, "tcp dport", interval_texts(capture.intercept.ports));
-    match(rule, family + " daddr", interval_texts(capture.intercept.to, v6));
-    match(rule, family + " daddr !=", interval_texts(capture.intercept.except_to, v6));
-    match(rule, family + " saddr !=", interval_texts(capture.intercept.except_from, v6));
-    return rule;
+    if (plan.heartbeat_port == 0) return;
+    const std::string port = std::to_string(plan.heartbeat_port);
+    const std::string set = '@' + std::string(alive_set);
+    rules.push_back({std::string(heartbeat_chain),
+                     "ip saddr 127.0.0.1 ip daddr 127.0.0.1 udp sport " + port + " udp dport " + port + " update " +
+                         set + " { meta mark & 0x00000000 timeout " + std::to_string(heartbeat_lifetime.count()) +
+                         "ms } drop",
+                     "heartbeat",
+                     {port, set}});
 }
 
 void add_capture(std::vector<Rule>& rules, const Plan& plan, std::string_view chain, std::size_t index, bool v6)
 {
     const Capture& capture = plan.captures[index];
     if (!captures_family(capture, v6) || interfaces_of(plan, capture).empty()) return;
-    const std::string name = ' ' + std::to_string(index + 1) + (v6 ? " IPv6 " : " IPv4 ") + harmless(capture.listener);
-    Rule taken = matched(plan, capture, v6);
+    const std::string name =
+        ' ' + std::to_string(index + 1) + (v6 ? " IPv6 " : " IPv4 ") + name_in_comment(capture.listener);
+    Rule taken = match_of(capture, interfaces_of(plan, capture), v6);
     taken.chain = chain;
     Rule passed = taken;
     taken.comment = "capture" + name;
@@ -157,6 +164,30 @@ bool captures_family(const Capture& capture, bool v6)
                        [v6](const Network& network) { return network.address.is_v6() == v6; });
 }
 
+std::string name_in_comment(std::string_view name) { return harmless(name); }
+
+Rule match_of(const Capture& capture, const std::vector<std::string>& interfaces, bool v6)
+{
+    const std::string family = v6 ? "ip6" : "ip";
+    Rule rule;
+    match(rule, "iifname", quoted(interfaces));
+    match(rule, "tcp dport", interval_texts(capture.intercept.ports));
+    match(rule, family + " daddr", interval_texts(capture.intercept.to, v6));
+    match(rule, family + " daddr !=", interval_texts(capture.intercept.except_to, v6));
+    match(rule, family + " saddr !=", interval_texts(capture.intercept.except_from, v6));
+    return rule;
+}
+
+void add_gate(std::vector<Rule>& rules, const Plan& plan, std::string_view chain)
+{
+    if (plan.heartbeat_port == 0) return;
+    const std::string set = '@' + std::string(alive_set);
+    rules.push_back({std::string(chain),
+                     "meta mark & 0x00000000 != " + set + " return",
+                     "not alive, " + std::string(chain),
+                     {set}});
+}
+
 std::vector<Rule> rules_of(const Plan& plan, std::string_view captures)
 {
     const std::string prerouting(prerouting_chain);
@@ -167,10 +198,12 @@ std::vector<Rule> rules_of(const Plan& plan, std::string_view captures)
                      {}});
     add_divert(rules, plan);
     rules.push_back({prerouting, "fib daddr type { local, broadcast, anycast, multicast } return", "local", {}});
+    add_gate(rules, plan, prerouting);
     const std::string chain(captures);
     rules.push_back({prerouting, "jump " + chain, "captures", {chain}});
     for (std::size_t index = 0; index < plan.captures.size(); ++index)
         for (const bool v6 : {false, true}) add_capture(rules, plan, captures, index, v6);
+    add_heartbeat(rules, plan);
     return rules;
 }
 

@@ -2,6 +2,7 @@
 
 #include "netfilter/plan.h"
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,12 +19,27 @@ struct Rule {
 
 inline constexpr std::string_view prerouting_chain = "prerouting";
 inline constexpr std::string_view divert_chain = "divert";
+/// What the installer's beats refresh (heartbeat.h), and the set that holds its one element while they come.
+inline constexpr std::string_view heartbeat_chain = "heartbeat";
+inline constexpr std::string_view alive_set = "alive";
+/// So long after a beat new connections are captured: eight times the keeper's interval.
+inline constexpr std::chrono::milliseconds heartbeat_lifetime{2'000};
 /// One of these holds the capture rules in force; the other exists only while rules are exchanged.
 inline constexpr std::string_view captures_a = "captures_a";
 inline constexpr std::string_view captures_b = "captures_b";
 
 /// All rules of the plan, in order, the capture rules in the chain `captures`. Pure.
 std::vector<Rule> rules_of(const Plan& plan, std::string_view captures);
+
+/// Ends `chain` for every packet unless the heartbeat is fresh. Stands before whatever takes new connections, in each
+/// chain that does so: what comes after it is held open by the beats alone.
+void add_gate(std::vector<Rule>& rules, const Plan& plan, std::string_view chain);
+
+/// The match of a capture, no verdict: protocol, ports, destinations, exceptions. `interfaces` empty: any.
+Rule match_of(const Capture& capture, const std::vector<std::string>& interfaces, bool v6);
+
+/// A listener's name as it may stand in a comment.
+std::string name_in_comment(std::string_view name);
 
 /// Whether the kernel and nft both take it for the name of one interface. Others are refused before anything is
 /// installed.

@@ -39,6 +39,13 @@ Type except()
     });
 }
 
+void apply_when_down(Draft& d, const Node& n)
+{
+    d.intercept().when_down = n.text == "reject" ? netfilter::WhenDown::reject
+                              : n.text == "drop" ? netfilter::WhenDown::drop
+                                                 : netfilter::WhenDown::pass;
+}
+
 Type intercept()
 {
     auto type = mapping({
@@ -67,9 +74,10 @@ Type intercept()
         {"transport", word({{"tcp"}, {"udp", false}}), "tcp", "What is taken over.",
          [](Draft& d, const Node&) { d.intercept().transport = netfilter::Transport::tcp; }},
         {"except", except(), {}, "What is left alone all the same."},
-        {"when_down", word({{"pass"}, {"reject", false}, {"drop", false}}), "pass",
-         "What becomes of new connections while the gateway is not running: `pass` lets them go their way untouched.",
-         [](Draft& d, const Node&) { d.intercept().when_down = netfilter::WhenDown::pass; }},
+        {"when_down", word({{"pass"}, {"reject"}, {"drop"}}), "pass",
+         "What becomes of connections while the gateway is not running, or hangs: `pass` lets new ones go their way "
+         "untouched; `reject` refuses all, with a reset; `drop` lets no packet through. See failure.md.",
+         apply_when_down},
     });
     type.begin = [](Draft& d, const Node& n) {
         d.listener().intercept.emplace();

@@ -23,6 +23,16 @@ std::string_view name_of(waf::Mode mode)
     return "off";
 }
 
+std::string_view name_of(netfilter::WhenDown when_down)
+{
+    switch (when_down) {
+    case netfilter::WhenDown::pass: return "pass";
+    case netfilter::WhenDown::reject: return "reject";
+    case netfilter::WhenDown::drop: break;
+    }
+    return "drop";
+}
+
 std::string_view name_of(intake::Protocol protocol)
 {
     switch (protocol) {
@@ -54,7 +64,7 @@ Json listener_json(const intake::ListenerSettings& listener, const session::Coun
               {"where", listener.where.text()},
               {"protocol", name_of(listener.protocol)},
               {"addresses", addresses},
-              {"when_down", listener.intercept ? "pass" : ""},
+              {"when_down", listener.intercept ? name_of(listener.intercept->when_down) : std::string_view{}},
               {"connections_total", counts.connections},
               {"connections_active", counts.active}};
     return json;

@@ -150,7 +150,9 @@ netfilter::Plan plan_of(const config::Settings& settings, std::vector<std::strin
         captures.push_back({listener.name, *listener.intercept, port, static_cast<std::uint16_t>(port + 1)});
         port = static_cast<std::uint16_t>(port + 2);
     }
-    return netfilter::make_plan(settings.netfilter, std::move(captures), std::move(present));
+    auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), std::move(present));
+    plan.heartbeat_port = port;
+    return plan;
 }
 
 } // namespace
@@ -207,12 +209,12 @@ Exit show_rules_of_file(const Invocation& invocation, Output& output)
     if (invocation.json) {
         print({{"installed", false},
                {"note", note},
-               {"nft", netfilter::nft_text(plan)},
+               {"nft", netfilter::all_text(plan)},
                {"ip", netfilter::ip_text(plan)}},
               output);
         return Exit::ok;
     }
-    output.data("# " + note + '\n' + harmless(netfilter::nft_text(plan)) + '\n' + harmless(netfilter::ip_text(plan)));
+    output.data("# " + note + '\n' + harmless(netfilter::all_text(plan)) + '\n' + harmless(netfilter::ip_text(plan)));
     return Exit::ok;
 }
 

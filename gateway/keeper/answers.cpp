@@ -16,7 +16,7 @@ link::Answer Answers::rules() const
     const bool installed = rules_.installed();
     return json_answer(200, {{"installed", installed},
                              {"missing", rules_.missing()},
-                             {"nft", installed ? netfilter::nft_text(rules_.plan()) : ""},
+                             {"nft", installed ? netfilter::all_text(rules_.plan()) : ""},
                              {"ip", installed ? netfilter::ip_text(rules_.plan()) : ""}});
 }
 
@@ -50,7 +50,9 @@ link::Answer Answers::status(const Result<link::Answer>& data) const
                  {{"installed", rules_.installed()},
                   {"backend", "nft"},
                   {"table", "inet " + in_force_.loaded->settings.netfilter.table},
-                  {"missing", missing}}},
+                  {"missing", missing},
+                  {"healed", rules_.healed()},
+                  {"last_healed", rules_.last_healed()}}},
                 {"last_reload", last_reload_.json}};
     for (auto& [name, value] : inner.items())
         if (!status.contains(name)) status[name] = value;

@@ -83,7 +83,7 @@ private:
         const auto count = in_force_.loaded->settings.listeners.size();
         ::sd_notifyf(0, "READY=1\nSTATUS=serving %zu listeners", count);
         log::info("serving " + std::to_string(count) + " listeners, configuration " + options_.config_file);
-        data_.watch([] {});
+        data_.watch([this] { rules_.alive(); });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
     }
 
@@ -101,6 +101,8 @@ private:
         if (!opened) co_return Error{Fault::system, Side::gateway, describe(opened.error()), {}};
         const auto metrics = server_.open_metrics(control.metrics);
         if (!metrics) co_return Error{Fault::system, Side::gateway, describe(metrics.error()), {}};
+        const auto guarded = rules_.guard(loaded.settings);
+        if (!guarded) co_return Error{Fault::system, Side::gateway, "rules: " + describe(guarded.error()), {}};
         const auto data = data_.start();
         if (!data) co_return data.error();
         co_return co_await apply(std::move(loaded));
@@ -154,14 +156,13 @@ private:
         }
     }
 
-    /// New connections pass by the rules' absence, as if we were not there; those under way get time to end.
+    /// New connections are not captured any more: `when_down` holds for them. Those under way get time to end.
     Task<void> stop()
     {
         const auto limit = in_force_.loaded->settings.control.drain_limit;
         log::info("stopping: connections under way have " + std::to_string(limit.count() / 1000) + " s to end");
         ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
-        const auto passed_by = rules_.stop_capturing();
-        if (!passed_by) log::warning("rules while draining: " + describe(passed_by.error()));
+        rules_.stop_capturing();
         data_.stop();
         co_await data_.drain(limit);
         rules_.remove();
@@ -218,6 +219,7 @@ private:
         held = std::move(now_held); // those that no listener needs any more close here
         in_force_.loaded = std::make_unique<Loaded>(std::move(next));
         ++in_force_.generation;
+        rules_.alive(); // it has just answered
         data_.changed();
         co_return Result<>{};
     }
@@ -310,7 +312,7 @@ private:
     asio::signal_set signals_;
     asio::signal_set children_;
     DeadlineWheel wheel_;
-    Rules rules_;
+    Rules rules_{io_};
     DataSide data_;
     ControlServer server_;
     Answers answers_;

@@ -3,42 +3,121 @@
 #include "gateway/base/log.h"
 #include "gateway/keeper/sockets.h"
 #include "netfilter/local_addresses.h"
+#include "netfilter/watch.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <unistd.h>
 
 namespace gw::keeper {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto settle = 10ms; // changes come in swarms: one look for all of them
+
+std::string joined(const std::vector<std::string>& names)
+{
+    std::string text;
+    for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+} // namespace
+
+struct Rules::Following {
+    Following(asio::io_context& io, netfilter::Watch opened)
+        : watch(std::move(opened)), readable(io, ::dup(watch.descriptor())), pause(io)
+    {}
+    void end()
+    {
+        boost::system::error_code ignored;
+        readable.cancel(ignored);
+        pause.cancel();
+        ended = true;
+    }
+
+    netfilter::Watch watch;
+    asio::posix::stream_descriptor readable;
+    asio::steady_timer pause;
+    bool ended = false;
+};
+
+Result<> Rules::open(const netfilter::Settings& settings)
+{
+    if (installer_ != nullptr) return {};
+    auto opened = netfilter::Installer::open(settings);
+    if (!opened) return opened.error();
+    const auto swept = (*opened)->sweep();
+    if (!swept) return swept.error();
+    installer_ = std::move(*opened);
+    return {};
+}
+
+Result<> Rules::guard(const config::Settings& settings)
+{
+    const auto plan = netfilter::make_plan(settings.netfilter, captures_of(settings.listeners, {}), {});
+    if (plan.captures.empty()) return {};
+    if (const auto opened = open(settings.netfilter); !opened) return opened.error();
+    return installer_->guard(plan);
+}
+
+/// Nothing is to be captured. A process that was killed, or a configuration that is no more, may have left something.
+Result<> Rules::clear(const netfilter::Settings& settings)
+{
+    if (installer_ == nullptr && std::exchange(looked_for_leftovers_, true)) return {};
+    if (const auto opened = open(settings); !opened) {
+        log::debug("leftovers of earlier rules were not looked for: " + opened.error().what);
+        return {};
+    }
+    netfilter::Plan nothing;
+    nothing.settings = settings;
+    const auto cleared = installer_->install(nothing);
+    if (cleared) remove();
+    return cleared;
+}
 
 Result<> Rules::put(const config::Settings& settings, const std::vector<link::SocketName>& sockets)
 {
     auto captures = captures_of(settings.listeners, sockets);
-    if (captures.empty()) {
-        remove();
-        return {};
-    }
-    if (installer_ == nullptr) {
-        auto opened = netfilter::Installer::open(settings.netfilter);
-        if (!opened) return opened.error();
-        const auto swept = (*opened)->sweep();
-        if (!swept) return swept.error();
-        installer_ = std::move(*opened);
-    }
+    if (captures.empty()) return clear(settings.netfilter);
+    if (const auto opened = open(settings.netfilter); !opened) return opened.error();
+    // Before the interfaces are read: what changes from now on is not missed.
+    if (const auto following = follow_kernel(settings.netfilter); !following) return following.error();
     auto present = netfilter::present_interfaces();
     if (!present) return present.error();
-    auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), std::move(*present));
+    const auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), std::move(*present));
     const auto installed = installer_->install(plan);
     if (!installed) return installed.error();
-    plan_ = std::move(plan);
+    plan_ = installer_->in_force();
     return {};
 }
 
-Result<> Rules::stop_capturing()
+void Rules::alive()
 {
-    if (installer_ == nullptr) return {};
-    auto plan = plan_;
-    plan.captures.clear();
-    return installer_->install(plan);
+    if (!installed() || !capturing_) return;
+    const auto beaten = installer_->beat();
+    if (!beaten && !beat_failed_)
+        log::error("nothing is captured: " + describe(beaten.error()));
+    else if (beaten && beat_failed_)
+        log::info("the heartbeat arrives again");
+    beat_failed_ = !beaten;
+}
+
+void Rules::stop_capturing()
+{
+    capturing_ = false;
+    if (!installed()) return;
+    const auto still = installer_->still();
+    if (!still) log::warning("rules while draining: " + describe(still.error()));
 }
 
 void Rules::remove()
 {
+    if (following_ != nullptr) following_->end();
+    following_.reset();
     if (installer_ == nullptr) return;
     const auto removed = installer_->remove();
     if (!removed) log::warning("removing the rules: " + describe(removed.error()));
@@ -50,7 +129,58 @@ std::string Rules::missing()
 {
     if (installer_ == nullptr) return {};
     const auto missing = installer_->missing();
-    return missing ? *missing : describe(missing.error());
+    if (!missing) return describe(missing.error());
+    if (missing->empty() && beat_failed_) return "the heartbeat, which does not arrive";
+    return *missing;
+}
+
+// --- what others do to the kernel
+
+Result<> Rules::follow_kernel(const netfilter::Settings& settings)
+{
+    if (following_ != nullptr) return {};
+    auto watch = netfilter::Watch::open(settings);
+    if (!watch) return watch.error();
+    following_ = std::make_shared<Following>(io_, std::move(*watch));
+    auto keep = [following = following_](std::exception_ptr bug) {
+        if (bug) std::rethrow_exception(bug);
+    };
+    asio::co_spawn(io_, follow(following_), std::move(keep));
+    return {};
+}
+
+Task<void> Rules::follow(std::shared_ptr<Following> following)
+{
+    for (;;) {
+        auto outcome = co_await following->readable.async_wait(asio::posix::stream_descriptor::wait_read, as_outcome);
+        auto& [failed] = outcome;
+        if (failed || following->ended) co_return;
+        auto changes = following->watch.read();
+        if (changes && !changes->any()) continue;
+        following->pause.expires_after(settle);
+        auto waited = co_await following->pause.async_wait(as_outcome);
+        (void)waited;
+        if (following->ended) co_return;
+        changes = following->watch.read();
+        if (!changes) log::warning(describe(changes.error()));
+        heal();
+    }
+}
+
+/// Also follows interfaces that came, went or have another name.
+void Rules::heal()
+{
+    if (!installed()) return;
+    auto present = netfilter::present_interfaces();
+    if (!present) return log::warning(describe(present.error()));
+    const auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
+    const auto repairs = installer_->repair(plan);
+    if (!repairs) return log::error("the rules cannot be put back: " + describe(repairs.error()));
+    plan_ = installer_->in_force();
+    if (repairs->empty()) return;
+    healed_ += repairs->size();
+    last_healed_ = joined(*repairs);
+    log::warning("somebody else had taken away, and it is back: " + last_healed_);
 }
 
 } // namespace gw::keeper

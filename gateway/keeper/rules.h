@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/task.h"
 #include "gateway/config/config.h"
 #include "gateway/link/order.h"
 #include "netfilter/install.h"
@@ -11,26 +12,52 @@
 namespace gw::keeper {
 
 /// The rules in the kernel, as the keeper sees them: what the configuration in force asks for, put there whole or not
-/// at all.
+/// at all, and put back when somebody takes it away. New connections are captured while `alive` is called.
 class Rules {
 public:
+    explicit Rules(asio::io_context& io) : io_(io) {}
+
+    /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured.
+    /// Errors: of `netfilter::Installer`.
+    Result<> guard(const config::Settings& settings);
     /// Makes the kernel hold what these listeners ask for; none of them intercepts: nothing. On error everything is as
     /// before. Errors: of `netfilter::Installer`.
     Result<> put(const config::Settings& settings, const std::vector<link::SocketName>& sockets);
-    /// Nothing new is captured; connections under way go on. Errors: of `netfilter::Installer::install`.
-    Result<> stop_capturing();
-    /// Takes everything away again. What goes wrong is in the log.
+    /// The data process serves, at this moment.
+    void alive();
+    /// Nothing new is captured; connections under way go on.
+    void stop_capturing();
+    /// Takes everything away again but the guard: what is to be closed when the gateway is down stays closed. What goes
+    /// wrong is in the log.
     void remove();
 
-    bool installed() const { return installer_ != nullptr; }
+    bool installed() const { return !plan_.captures.empty(); }
     /// What is in force; empty when nothing is installed.
     const netfilter::Plan& plan() const { return plan_; }
     /// What of it the kernel does not have, for a person; empty: all is there.
     std::string missing();
+    /// How many things were put back that others had taken away, and what the last ones were.
+    std::uint64_t healed() const { return healed_; }
+    const std::string& last_healed() const { return last_healed_; }
 
 private:
+    struct Following;
+
+    Result<> open(const netfilter::Settings& settings);
+    Result<> clear(const netfilter::Settings& settings);
+    Result<> follow_kernel(const netfilter::Settings& settings);
+    Task<void> follow(std::shared_ptr<Following> following);
+    void heal();
+
+    asio::io_context& io_;
     std::unique_ptr<netfilter::Installer> installer_;
+    std::shared_ptr<Following> following_; // the kernel's changes, while there are rules
     netfilter::Plan plan_;
+    std::uint64_t healed_ = 0;
+    std::string last_healed_;
+    bool capturing_ = true;
+    bool beat_failed_ = false;
+    bool looked_for_leftovers_ = false;
 };
 
 } // namespace gw::keeper

@@ -69,10 +69,18 @@ protected:
     ::testing::AssertionResult install(std::vector<Capture> captures)
     {
         const auto done = installer_->install(make_plan({}, std::move(captures), {"lan0", "wan0"}));
+        if (done) beat();
         return done ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << describe(done.error());
+    }
+    void beat()
+    {
+        if (installer_ == nullptr) return;
+        const auto done = installer_->beat();
+        EXPECT_TRUE(done) << describe(done.error());
     }
     std::string ask(const std::string& to, const char* as = nullptr)
     {
+        beat();
         std::string answer = "no connection";
         client_.inside([&] {
             const auto from = as == nullptr ? Address{} : Address::parse(as).value();

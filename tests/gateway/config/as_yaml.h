@@ -64,7 +64,9 @@ private:
              }));
         line("      except: {from: " + addresses(intercept.except_from) + ", to: " + addresses(intercept.except_to) +
              "}");
-        line(std::string{"      when_down: "} + (intercept.when_down == netfilter::WhenDown::pass ? "pass" : "?"));
+        line(std::string{"      when_down: "} + (intercept.when_down == netfilter::WhenDown::pass     ? "pass"
+                                                 : intercept.when_down == netfilter::WhenDown::reject ? "reject"
+                                                                                                      : "drop"));
     }
     void write_listeners(const Settings& settings)
     {

@@ -1,0 +1,269 @@
+// What holds while the gateway is down is what `when_down` says, however it went down: counted at the server.
+
+#include "tests/end_to_end/load.h"
+
+#include <chrono>
+#include <csignal>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+namespace gw::lab {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+long since(Clock::time_point start)
+{
+    return static_cast<long>(std::chrono::duration_cast<Milliseconds>(Clock::now() - start).count());
+}
+
+std::string closing(const std::string& when_down, const std::string& mode = "tproxy")
+{
+    return "listeners:\n  - name: web\n    intercept: {mode: " + mode +
+           ", to: [10.0.2.0/24, \"fd00:2::/64\"], ports: [80], when_down: " + when_down + "}\n" +
+           std::string(CountingSite::marking);
+}
+
+struct Fault {
+    const char* process; ///< "keeper", "data"
+    int signal;
+};
+
+class Failure : public Appliance {
+protected:
+    Json status() const { return Json::parse(gateway.ctl({"status", "--json"}).out, nullptr, false); }
+    int process_of(const Fault& fault) const
+    {
+        return std::string_view(fault.process) == "keeper" ? gateway.process().id() : status().value("data_pid", -1);
+    }
+    bool heart_beats() const
+    {
+        const auto set = run({"nft", "list", "set", "inet", "gateway", "alive"}, network.gateway().place()).out;
+        return set.find("elements") != std::string::npos;
+    }
+    std::string guard() const
+    {
+        return run({"nft", "-s", "list", "table", "inet", "gateway_guard"}, network.gateway().place()).out;
+    }
+    std::string alone() const { return gateway.kernel_state(); }
+};
+
+class FailureMatrix : public Failure,
+                      public ::testing::WithParamInterface<std::tuple<const char*, const char*, Fault>> {};
+
+TEST_P(FailureMatrix, HoldsWhatWasChosen)
+{
+    const auto [mode, when_down, fault] = GetParam();
+    const bool open = std::string_view(when_down) == "pass";
+    const auto yaml = closing(when_down, mode);
+    BothFamilies load(network);
+    gateway.runs_with(yaml);
+    ASSERT_TRUE(load.are_inspected(10)) << gateway.log();
+    if (fault.signal == SIGKILL && std::string_view(fault.process) == "data") {
+        ASSERT_TRUE(eventually([&] { return status().value("standby_ready", false); }));
+    }
+    const int before = load.uninspected();
+    const int failed_before = load.failed();
+    const int process = process_of(fault);
+    ASSERT_GT(process, 0);
+
+    const auto down = Clock::now();
+    ASSERT_EQ(::kill(process, fault.signal), 0);
+    const bool keeper_died = fault.signal == SIGKILL && std::string_view(fault.process) == "keeper";
+    if (fault.signal == SIGSTOP) {
+        EXPECT_TRUE(eventually([&] { return !heart_beats(); })) << "the heart goes on beating";
+        std::printf("the heartbeat ended %ld ms after the stop\n", since(down));
+    }
+    if (keeper_died) gateway.process().wait();
+    if (fault.signal == SIGSTOP || keeper_died) {
+        EXPECT_TRUE(open ? load.pass_by(5) : load.are_refused(5)) << "nothing happened";
+    }
+
+    if (keeper_died) {
+        EXPECT_TRUE(eventually([] { return orphans().empty(); }));
+        gateway.runs_with(yaml);
+    }
+    const auto up = Clock::now();
+    if (fault.signal == SIGSTOP) ::kill(process, SIGCONT); // may have been replaced meanwhile
+    EXPECT_TRUE(load.are_inspected(1));
+    const auto back = since(up);
+    EXPECT_TRUE(load.are_inspected(5));
+    const int after = load.uninspected();
+    EXPECT_TRUE(load.are_inspected(10));
+    EXPECT_EQ(load.uninspected(), after) << "inspected again, and yet something passes by";
+    load.end();
+    std::printf(
+        "%s %s, %s of the %s: %d inspected, %d not, %d requests failed, inspected again %ld ms after recovery\n", mode,
+        when_down, fault.signal == SIGKILL ? "kill -9" : "SIGSTOP", fault.process,
+        load.sites[0].inspected() + load.sites[1].inspected(), after - before, load.failed() - failed_before, back);
+    if (!open) {
+        EXPECT_EQ(after, before) << "packets passed that nobody inspected";
+    }
+}
+
+constexpr std::array faults{Fault{"keeper", SIGKILL}, Fault{"keeper", SIGSTOP}, Fault{"data", SIGKILL},
+                            Fault{"data", SIGSTOP}};
+
+std::string name_of_row(const ::testing::TestParamInfo<std::tuple<const char*, const char*, Fault>>& row)
+{
+    const auto& fault = std::get<2>(row.param);
+    return std::string(std::get<1>(row.param)) + '_' + fault.process +
+           (fault.signal == SIGKILL ? "_killed" : "_stopped");
+}
+
+INSTANTIATE_TEST_SUITE_P(Tproxy, FailureMatrix,
+                         ::testing::Combine(::testing::Values("tproxy"), ::testing::Values("pass", "reject", "drop"),
+                                            ::testing::ValuesIn(faults)),
+                         name_of_row);
+
+TEST_F(Failure, StaysClosedAfterAnOrderlyStopAndUntilTheNextStart)
+{
+    BothFamilies load(network);
+    EXPECT_TRUE(load.pass_by(3));
+    gateway.runs_with(closing("reject"));
+    ASSERT_TRUE(load.are_inspected(5));
+    const int before = load.uninspected();
+    gateway.stops();
+    EXPECT_EQ(gateway.rules(), "");
+    EXPECT_TRUE(load.are_refused(10));
+    gateway.runs_with(closing("drop"));
+    ASSERT_TRUE(load.are_inspected(5));
+    EXPECT_EQ(load.uninspected(), before);
+
+    gateway.reloads(closing("pass"));
+    EXPECT_EQ(guard(), "");
+    gateway.stops();
+    EXPECT_TRUE(load.pass_by(5));
+}
+
+TEST_F(Failure, IsClosedFromTheStartOn)
+{
+    BothFamilies load(network);
+    EXPECT_TRUE(load.pass_by(3));
+    // It comes so far as its guard, and then no further: the port is taken.
+    Origin taken(network.gateway(), "10.0.1.1:8500", echoes());
+    gateway.refuses("listeners: [{name: web, intercept: {to: [10.0.2.0/24, \"fd00:2::/64\"], ports: [80], when_down: "
+                    "reject}}, {name: b, bind: [\"10.0.1.1:8500\"]}]");
+    const int before = load.uninspected();
+    EXPECT_TRUE(load.are_refused(5));
+    EXPECT_LE(load.uninspected(), before + 2) << "those that were under way";
+}
+
+TEST_F(Failure, AConfigurationWithoutInterceptionTakesAwayWhatAKilledGatewayLeft)
+{
+    const auto before = alone();
+    gateway.runs_with(closing("reject"));
+    gateway.is_killed();
+    EXPECT_NE(alone(), before);
+    gateway.runs_with("listeners: [{name: b, bind: [\"10.0.1.1:8500\"]}]");
+    EXPECT_EQ(alone(), before);
+}
+
+/// Asks the kernel again and again whether our table is there; the time until it is not. It tells nobody when a table
+/// goes with its owner.
+double milliseconds_until_rules_go(const Network& network, const std::function<void()>& work)
+{
+    Descriptor socket;
+    network.gateway().inside([&] { socket.reset(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)); });
+    struct {
+        nlmsghdr head{};
+        nfgenmsg family{};
+        nlattr attribute{};
+        char name[8]{"gateway"};
+    } question;
+    question.head.nlmsg_len = sizeof question;
+    question.head.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE;
+    question.head.nlmsg_flags = NLM_F_REQUEST;
+    question.family.nfgen_family = NFPROTO_INET;
+    question.attribute = {NLA_HDRLEN + sizeof question.name, NFTA_TABLE_NAME};
+    const auto is_there = [&] {
+        alignas(nlmsghdr) std::array<char, 4096> answer;
+        EXPECT_EQ(::send(socket.number(), &question, sizeof question, 0), static_cast<ssize_t>(sizeof question));
+        const auto size = ::recv(socket.number(), answer.data(), answer.size(), 0);
+        return size > 0 && reinterpret_cast<const nlmsghdr*>(answer.data())->nlmsg_type != NLMSG_ERROR;
+    };
+    EXPECT_TRUE(is_there());
+    const auto start = Clock::now();
+    work();
+    while (is_there() && Clock::now() - start < patience) {
+    }
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+TEST_F(Failure, TakesTheRulesWithItInMilliseconds)
+{
+    std::vector<double> times;
+    for (int turn = 0; turn < 5; ++turn) {
+        gateway.runs_with(closing("pass"));
+        times.push_back(milliseconds_until_rules_go(network, [&] { ::kill(gateway.process().id(), SIGKILL); }));
+        gateway.process().wait();
+        EXPECT_EQ(gateway.rules(), "");
+        EXPECT_TRUE(eventually([] { return orphans().empty(); }));
+    }
+    for (const double time : times) std::printf("rules gone %.2f ms after kill -9\n", time);
+    for (const double time : times) EXPECT_LT(time, 5'000);
+}
+
+/// Everything of this namespace that can be set.
+std::string settings_of(const Network& network)
+{
+    return run({"sh", "-c",
+                "find /proc/sys/net -type f -readable ! -name 'nf_conntrack_count' "
+                "! -name 'entropy_avail' -exec grep -H . {} + 2>/dev/null | sort"},
+               network.gateway().place())
+        .out;
+}
+
+TEST_F(Failure, ChangesNoSettingOfTheKernel)
+{
+    const auto before = settings_of(network);
+    ASSERT_GT(before.size(), 10'000u);
+    gateway.runs_with(closing("reject"));
+    EXPECT_EQ(settings_of(network), before);
+    gateway.is_killed();
+    gateway.runs_with(closing("pass"));
+    gateway.stops();
+    EXPECT_EQ(settings_of(network), before);
+}
+
+TEST_F(Failure, LeavesNothingOfOursAndTouchesNothingOfOthersWhenKilledAtAnyMoment)
+{
+    const auto place = network.gateway().place();
+    run_well({"nft",
+              "table ip theirs { chain post { type nat hook postrouting priority 100; }; set s { type ipv4_addr; flags "
+              "interval; elements = { 10.0.0.0/8 }; }; }; table inet theirs { chain f { type filter hook forward "
+              "priority 0; policy accept; tcp dport 7 counter drop; }; }"},
+             place);
+    network.gateway().configures("rule add fwmark 0x80000/0xff0000 lookup 52 priority 5210\n"
+                                 "route add local 10.9.0.0/16 dev lo table 52\n"
+                                 "rule add from 10.0.0.1 lookup 52 priority 773 protocol kernel\n");
+    const auto theirs = alone();
+    const auto settings = settings_of(network);
+    const char* asked = std::getenv("GW_SOAK_KILLS");
+    const int kills = asked != nullptr ? std::atoi(asked) : 20;
+    unsigned random = 20'240'607;
+    for (int turn = 0; turn < kills; ++turn) {
+        random = random * 1'103'515'245U + 12'345U;
+        gateway.is_given(closing(turn % 2 == 0 ? "pass" : "reject"));
+        {
+            // Killed with all its children when the test lets go of it.
+            Process process({Gateway::program_file("gatewayd"), "--config", gateway.configuration_file()}, place);
+            std::this_thread::sleep_for(Milliseconds{random / 65'536 % 300}); // the moment varies on purpose
+            ::kill(process.id(), SIGKILL);
+            process.wait();
+        }
+        ASSERT_TRUE(eventually([] { return orphans().empty(); }));
+        ASSERT_EQ(gateway.rules(), "") << "after kill " << turn;
+    }
+    gateway.runs_with(closing("pass"));
+    gateway.stops();
+    EXPECT_EQ(alone(), theirs);
+    EXPECT_EQ(settings_of(network), settings);
+    std::printf("%d kills\n", kills);
+}
+
+} // namespace
+} // namespace gw::lab
