@@ -15,7 +15,6 @@ constexpr std::string_view file_type = "FILE";
 /// PRODUCT names them; they answer by name until they exist, and are not listed.
 constexpr std::array not_yet{"diff", "apply", "confirm", "rollback",    "doctor",        "waf",
                              "ban",  "pool",  "tunnel",  "certificate", "support-bundle"};
-constexpr std::array not_yet_of_rules{"install", "remove"};
 
 constexpr const char* exit_codes =
     "Exit codes: 0 ok, 1 what was asked about is wrong, 2 usage, 3 gatewayd cannot be reached, 4 not allowed,\n"
@@ -63,6 +62,13 @@ void add_file_commands(CLI::App& app, Invocation& into)
         command(*rules, "show", "print the rules in force, or those a file would give", Command::rules_show, into);
     show->add_option("--config", into.file, "of this file, without asking gatewayd")->type_name(std::string(file_type));
     add_json(show, into);
+    auto* install = command(*rules, "install", "close what is to be closed while gatewayd is not running (when_down)",
+                            Command::rules_install, into);
+    install->add_option("--config", into.file, "default: /etc/gateway/gateway.yaml")->type_name(std::string(file_type));
+    auto* remove =
+        command(*rules, "remove", "take away all that a gatewayd which no longer runs has left in the kernel",
+                Command::rules_remove, into);
+    remove->add_option("--config", into.file, "default: /etc/gateway/gateway.yaml")->type_name(std::string(file_type));
 }
 
 void add_log(CLI::App& app, Invocation& into)
@@ -160,8 +166,6 @@ std::optional<Ending> wrong_command(const std::vector<std::string>& arguments, c
         const auto is = [&](const char* name) { return word == name; };
         if (level == &app && std::any_of(not_yet.begin(), not_yet.end(), is))
             return Ending{Exit::usage, '"' + word + "\" is not supported yet"};
-        if (level != &app && std::any_of(not_yet_of_rules.begin(), not_yet_of_rules.end(), is))
-            return Ending{Exit::usage, '"' + level->get_name() + ' ' + word + "\" is not supported yet"};
         const auto below = commands_of(*level);
         const auto found =
             std::find_if(below.begin(), below.end(), [&](const CLI::App* one) { return one->get_name() == word; });

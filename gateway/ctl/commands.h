@@ -15,6 +15,8 @@ enum class Command {
     reload,
     explain,
     rules_show,
+    rules_install,
+    rules_remove,
     routes,
     connections,
     log,

@@ -4,6 +4,7 @@
 #include "gateway/ctl/completion.h"
 #include "gateway/ctl/offline.h"
 #include "gateway/ctl/online.h"
+#include "gateway/ctl/rules.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -22,6 +23,8 @@ Exit carry_out(const Invocation& invocation, std::string_view version, Output& o
     case Command::rules_show:
         return invocation.file.empty() ? show_rules_in_force(invocation, output)
                                        : show_rules_of_file(invocation, output);
+    case Command::rules_install: return install_guard(invocation, output);
+    case Command::rules_remove: return remove_rules(invocation, output);
     case Command::routes: return show_routes(invocation, output);
     case Command::connections: return show_connections(invocation, output);
     case Command::log: return show_log(invocation, output);

@@ -90,8 +90,6 @@ TEST(CommandLine, RefusesByNameWhatDoesNotExistYet)
         EXPECT_EQ(ending.text, '"' + name + "\" is not supported yet");
         EXPECT_THAT(ending_of({"--help"}).text, Not(HasSubstr("\n  " + name))) << name;
     }
-    EXPECT_EQ(ending_of({"rules", "install"}).text, "\"rules install\" is not supported yet");
-    EXPECT_EQ(ending_of({"rules", "remove"}).text, "\"rules remove\" is not supported yet");
     EXPECT_EQ(ending_of({"--socket", "status", "apply"}).text, "\"apply\" is not supported yet");
 }
 

@@ -31,7 +31,7 @@ TEST(Completion, OffersCommandsOptionsAndValuesInBash)
 {
     if (is_missing("bash")) GTEST_SKIP() << "no bash here";
     EXPECT_EQ(offered("gatewayctl st"), "status\n");
-    EXPECT_EQ(offered("gatewayctl rules \"\""), "show -h --help\n");
+    EXPECT_EQ(offered("gatewayctl rules \"\""), "show install remove -h --help\n");
     EXPECT_EQ(offered("gatewayctl rules show --c"), "--config\n");
     EXPECT_EQ(offered("gatewayctl --socket status r"), "reload routes rules\n");
     EXPECT_EQ(offered("gatewayctl log --kind \"\""), "connection request\n");
