@@ -14,13 +14,23 @@
 // What was captured goes to a socket of this host and is never forwarded, and what the gateway sends itself is not
 // either. So the guard says nothing while all is well, and can stand before the captures and after them.
 //
+// A packet meets the refusals once before that, right behind the captures by tproxy (chain `early`), where its
+// destination is still the one the client meant: a DNAT of others would show `forward` another one.
+//
+//   marked       captured, or of the gateway itself
+//   local        what is for this host, or for many hosts, is never captured
+//
+// A capture by redirect comes later than that, with NAT: with one of them there is no `early`.
+//
 // A capture without interfaces is of every interface here, also of one that comes while nobody makes new plans.
 
 namespace gw::netfilter {
 namespace {
 
 // Before `filter` (0), where others may have a say.
-constexpr std::string_view base_chain = "{ type filter hook forward priority filter - 5; policy accept; }";
+constexpr std::string_view forward_base = "{ type filter hook forward priority filter - 5; policy accept; }";
+// Right behind the captures (nft_text.cpp).
+constexpr std::string_view early_base = "{ type filter hook prerouting priority mangle + 6; policy accept; }";
 
 std::string hex(std::uint64_t number, int digits)
 {
@@ -64,6 +74,12 @@ bool is_closed(const Capture& capture)
     return capture.intercept.when_down != WhenDown::pass && (is_guarded(capture, false) || is_guarded(capture, true));
 }
 
+bool sees_early(const Plan& plan)
+{
+    return std::none_of(plan.captures.begin(), plan.captures.end(),
+                        [](const Capture& capture) { return capture.intercept.mode == Mode::redirect; });
+}
+
 std::string add(std::string_view what, const Settings& settings, std::string_view chain, std::string_view rest = {})
 {
     std::string text(what);
@@ -103,12 +119,19 @@ std::vector<Rule> guard_rules(const Plan& plan, std::string_view refusals)
             refused.push_back(std::move(rule));
         }
     const std::string forward(forward_chain);
-    const std::string chain(refusals);
-    const std::string mark =
-        "meta mark & 0x" + hex(plan.settings.mark_mask, 8) + " == 0x" + hex(plan.settings.captured_mark, 8);
+    const std::string early(early_chain);
+    const std::string jump = "jump " + std::string(refusals);
+    const std::string digest = hex(digest_of(refused), 16);
+    const std::string mark = "meta mark & 0x" + hex(plan.settings.mark_mask, 8);
     std::vector<Rule> rules;
-    rules.push_back({forward, mark + " counter drop", "undelivered", {}});
-    rules.push_back({forward, "jump " + chain, "refusals " + hex(digest_of(refused), 16), {chain}});
+    if (sees_early(plan)) {
+        rules.push_back({early, mark + " != 0x00000000 return", "marked", {}});
+        rules.push_back({early, "fib daddr type { local, broadcast, anycast, multicast } return", "local", {}});
+        rules.push_back({early, jump, "early refusals " + digest, {std::string(refusals)}});
+    }
+    rules.push_back(
+        {forward, mark + " == 0x" + hex(plan.settings.captured_mark, 8) + " counter drop", "undelivered", {}});
+    rules.push_back({forward, jump, "refusals " + digest, {std::string(refusals)}});
     rules.insert(rules.end(), std::make_move_iterator(refused.begin()), std::make_move_iterator(refused.end()));
     return rules;
 }
@@ -126,7 +149,9 @@ std::string prepare_guard_text(const Plan& plan, std::string_view refusals)
 
 std::string switch_guard_text(const Plan& plan, std::string_view refusals)
 {
-    return add("add chain", plan.settings, forward_chain, base_chain) +
+    return add("add chain", plan.settings, early_chain, early_base) + add("flush chain", plan.settings, early_chain) +
+           (sees_early(plan) ? std::string() : add("delete chain", plan.settings, early_chain)) +
+           add("add chain", plan.settings, forward_chain, forward_base) +
            add("flush chain", plan.settings, forward_chain) + add_rules(plan, refusals, false);
 }
 
@@ -138,11 +163,13 @@ std::string drop_guard_text(const Settings& settings, std::string_view refusals)
 
 Expected expected_guard(const Plan& plan, std::string_view refusals)
 {
-    return {guard_table(plan.settings),
-            std::string(forward_chain),
-            {std::string(forward_chain), std::string(refusals)},
-            {},
-            guard_rules(plan, refusals)};
+    Expected expected{guard_table(plan.settings),
+                      std::string(forward_chain),
+                      {std::string(forward_chain), std::string(refusals)},
+                      {},
+                      guard_rules(plan, refusals)};
+    if (sees_early(plan)) expected.chains.emplace(early_chain);
+    return expected;
 }
 
 std::string_view refusals_in(std::string_view listing)

@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 namespace gw::lab {
@@ -152,6 +153,28 @@ TEST_F(Failure, IsClosedFromTheStartOn)
     EXPECT_LE(load.uninspected(), before + 2) << "those that were under way";
 }
 
+TEST_F(Failure, IsClosedForDestinationsThatARuleOfOthersExchangesForAnother)
+{
+    run_well({"nft",
+              "table ip nat { chain pre { type nat hook prerouting priority dstnat; ip daddr 10.0.2.77 tcp dport "
+              "80 dnat to 10.0.2.11:8080; }; }"},
+             network.gateway().place());
+    CountingSite site(network.servers(), "10.0.2.11:8080");
+    const auto status = [this] {
+        auto socket = network.client("10.0.1.2").dials("10.0.2.77:80", 0, Milliseconds{500});
+        return socket.connected() && socket.sends(request("GET", "/", "site.example")) &&
+               socket.receives_within(Milliseconds{1'000}).starts_with("HTTP/1.1 200");
+    };
+    EXPECT_TRUE(status());
+    gateway.runs_with(closing("reject"));
+    gateway.stops();
+    EXPECT_FALSE(status());
+    EXPECT_EQ(site.uninspected(), 1);
+    gateway.runs_with(closing("pass"));
+    gateway.stops();
+    EXPECT_TRUE(status());
+}
+
 TEST_F(Failure, AConfigurationWithoutInterceptionTakesAwayWhatAKilledGatewayLeft)
 {
     const auto before = alone();
@@ -198,11 +221,15 @@ TEST_F(Failure, TakesTheRulesWithItInMilliseconds)
     std::vector<double> times;
     for (int turn = 0; turn < 5; ++turn) {
         gateway.runs_with(closing("pass"));
+        // The time of the kernel is meant, not that of waiting for a processor among other work of this machine.
+        for (const int process : {gateway.process().id(), 0})
+            ::setpriority(PRIO_PROCESS, static_cast<id_t>(process), -20);
         times.push_back(milliseconds_until_rules_go(network, [&] { ::kill(gateway.process().id(), SIGKILL); }));
         gateway.process().wait();
         EXPECT_EQ(gateway.rules(), "");
         EXPECT_TRUE(eventually([] { return orphans().empty(); }));
     }
+    ::setpriority(PRIO_PROCESS, 0, 0);
     for (const double time : times) std::printf("rules gone %.2f ms after kill -9\n", time);
     for (const double time : times) EXPECT_LT(time, 5'000);
 }

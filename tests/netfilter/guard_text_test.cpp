@@ -24,8 +24,9 @@ bool has(std::string_view text, std::string_view part) { return text.find(part) 
 /// The text without the digest, which says nothing to a reader.
 std::string without_digest(std::string text)
 {
-    const auto at = text.find("\"refusals ") + 10;
-    return text.replace(at, 16, "DIGEST");
+    for (auto at = text.find("refusals "); at != std::string::npos; at = text.find("refusals ", at + 9))
+        if (text[at - 1] == '"' || text[at - 1] == ' ') text.replace(at + 9, 16, "DIGEST");
+    return text;
 }
 
 } // namespace
@@ -40,8 +41,13 @@ add chain inet gateway_guard refusals_a
 flush chain inet gateway_guard refusals_a
 add rule inet gateway_guard refusals_a tcp dport { 80, 8000-8080 } ip daddr { 192.0.2.0/24 } ip saddr != { 10.0.0.1 } counter reject with tcp reset comment "refused 1 IPv4 web"
 add rule inet gateway_guard refusals_a tcp dport { 80, 8000-8080 } ip6 daddr { 2001:db8::/32 } counter reject with tcp reset comment "refused 1 IPv6 web"
+add chain inet gateway_guard early { type filter hook prerouting priority mangle + 6; policy accept; }
+flush chain inet gateway_guard early
 add chain inet gateway_guard forward { type filter hook forward priority filter - 5; policy accept; }
 flush chain inet gateway_guard forward
+add rule inet gateway_guard early meta mark & 0x03000000 != 0x00000000 return comment "marked"
+add rule inet gateway_guard early fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+add rule inet gateway_guard early jump refusals_a comment "early refusals DIGEST"
 add rule inet gateway_guard forward meta mark & 0x03000000 == 0x01000000 counter drop comment "undelivered"
 add rule inet gateway_guard forward jump refusals_a comment "refusals DIGEST"
 )");
@@ -82,6 +88,16 @@ TEST(Guard, KeepsTheOrderOfListenersAndLeavesOutOpenOnesThatComeLast)
     EXPECT_FALSE(has(text, "third"));
 }
 
+TEST(Guard, LooksOnlyAtWhatIsForwardedWhereARedirectMayStillComeBefore)
+{
+    auto web = closed("web", {"192.0.2.0/24"});
+    web.intercept.mode = Mode::redirect;
+    const auto text = guard_text(plan_of({web}));
+    EXPECT_TRUE(has(text, "flush chain inet gateway_guard early\ndelete chain inet gateway_guard early\n"));
+    EXPECT_FALSE(has(text, "add rule inet gateway_guard early"));
+    EXPECT_TRUE(has(text, "refused 1 IPv4 web"));
+}
+
 TEST(Guard, SaysItsInterfacesWhereTheListenerDoes)
 {
     auto web = closed("web", {"192.0.2.0/24"});
@@ -106,8 +122,8 @@ TEST(Guard, DiffersWhenRulesOnlySayLess)
 {
     const auto more = guard_rules(plan_of({closed("web", {"192.0.2.0/24", "198.51.100.0/24"})}), refusals_a);
     const auto less = guard_rules(plan_of({closed("web", {"192.0.2.0/24"})}), refusals_a);
-    EXPECT_NE(more[1].comment, less[1].comment);
-    EXPECT_EQ(less[1].comment, guard_rules(plan_of({closed("web", {"192.0.2.0/24"})}), refusals_a)[1].comment);
+    EXPECT_NE(more[4].comment, less[4].comment);
+    EXPECT_EQ(less[4].comment, guard_rules(plan_of({closed("web", {"192.0.2.0/24"})}), refusals_a)[4].comment);
 }
 
 TEST(Guard, KnowsWhichRefusalsAreInForce)

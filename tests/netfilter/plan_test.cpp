@@ -209,3 +209,24 @@ TEST(Plan, TakesOnlyNamesThatAreOneInterface)
     for (const std::string_view bad : {"", ".", "..", "eth*", "a b", "a\"b", "a/b", "a\nb", "a\\b", "sixteen--letters"})
         EXPECT_FALSE(is_interface_name(bad)) << bad;
 }
+
+TEST(Plan, CapturesOnlyWhileAHeartbeatIsFresh)
+{
+    auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});
+    plan.heartbeat_port = 4'012;
+    const auto text = nft_text(plan);
+    EXPECT_TRUE(
+        text.starts_with(joined({table, R"(add set inet gateway alive { type mark; size 4; flags dynamic,timeout; }
+add chain inet gateway heartbeat { type filter hook ingress device "lo" priority -10; policy accept; }
+flush chain inet gateway heartbeat
+)"})));
+    EXPECT_TRUE(text.ends_with(
+        R"(add rule inet gateway heartbeat ip saddr 127.0.0.1 ip daddr 127.0.0.1 udp sport 4012 udp dport 4012 update @alive { meta mark & 0x00000000 timeout 2000ms } drop comment "heartbeat"
+)"));
+    const auto gate = text.find(
+        R"(add rule inet gateway prerouting meta mark & 0x00000000 != @alive return comment "not alive, prerouting")");
+    ASSERT_NE(gate, std::string::npos);
+    EXPECT_LT(text.find("comment \"divert\""), gate) << "connections under way do not depend on it";
+    EXPECT_LT(gate, text.find("comment \"captures\""));
+    EXPECT_EQ(switch_text(plan, captures_b).find("heartbeat"), std::string::npos) << "it beats on in an exchange";
+}

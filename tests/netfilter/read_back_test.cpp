@@ -97,3 +97,28 @@ TEST(ReadBack, DoesNotMindHalfAListing)
     for (std::size_t cut = 0; cut + 6 < printed.size(); ++cut)
         EXPECT_NE(difference_of(printed.substr(0, cut)), "") << cut;
 }
+
+TEST(ReadBack, MissesTheHeartbeat)
+{
+    auto beating = plan();
+    beating.heartbeat_port = 4'012;
+    EXPECT_EQ(difference(beating, captures_a, printed), "chain heartbeat");
+    const auto with = [](const std::string& gate, const std::string& port) {
+        std::string text = printed;
+        text.insert(text.find("\t\tjump captures_a"), gate);
+        return text.insert(
+            text.find("\tchain divert"),
+            "\tset alive {\n\t\ttype mark\n\t\tsize 4\n\t\tflags dynamic,timeout\n\t}\n\n"
+            "\tchain heartbeat {\n\t\ttype filter hook ingress device \"lo\" priority -10; policy "
+            "accept;\n\t\tip saddr 127.0.0.1 ip daddr 127.0.0.1 udp sport " +
+                port + " udp dport " + port +
+                " update @alive { meta mark & 0x00000000 timeout 2s } drop comment \"heartbeat\"\n\t}\n\n");
+    };
+    const std::string gate = "\t\tmeta mark & 0x00000000 != @alive return comment \"not alive, prerouting\"\n";
+    EXPECT_EQ(difference(beating, captures_a, with(gate, "4012")), "");
+    EXPECT_EQ(difference(beating, captures_a, with("", "4012")), "rule \"not alive, prerouting\"");
+    EXPECT_EQ(difference(beating, captures_a, with(gate, "4013")), "rule \"heartbeat\" lacks 4012");
+    auto without_set = with(gate, "4012");
+    without_set.replace(without_set.find("set alive"), 9, "set other");
+    EXPECT_EQ(difference(beating, captures_a, without_set), "set alive");
+}
