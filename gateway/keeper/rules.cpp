@@ -16,7 +16,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto settle = 10ms; // changes come in swarms: one look for all of them
+constexpr std::chrono::milliseconds settle = 10ms;         // changes come in swarms: one look for all of them
+constexpr std::chrono::milliseconds longest_pause = 500ms; // between two attempts to put back what cannot be
 
 std::string joined(const std::vector<std::string>& names)
 {
@@ -163,24 +164,40 @@ Task<void> Rules::follow(std::shared_ptr<Following> following)
         if (following->ended) co_return;
         changes = following->watch.read();
         if (!changes) log::warning(describe(changes.error()));
-        heal();
+        // What cannot be put back now can perhaps soon: an interface that is down comes up.
+        for (auto again = settle; !heal(); again = std::min(again * 2, longest_pause)) {
+            following->pause.expires_after(again);
+            auto slept = co_await following->pause.async_wait(as_outcome);
+            (void)slept;
+            if (following->ended) co_return;
+        }
     }
 }
 
 /// Also follows interfaces that came, went or have another name.
-void Rules::heal()
+bool Rules::heal()
 {
-    if (!installed()) return;
+    if (!installed()) return true;
     auto present = netfilter::present_interfaces();
-    if (!present) return log::warning(describe(present.error()));
+    if (!present) return healed_well(describe(present.error()));
     const auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
     const auto repairs = installer_->repair(plan);
-    if (!repairs) return log::error("the rules cannot be put back: " + describe(repairs.error()));
+    if (!repairs) return healed_well(describe(repairs.error()));
     plan_ = installer_->in_force();
-    if (repairs->empty()) return;
-    healed_ += repairs->size();
-    last_healed_ = joined(*repairs);
-    log::warning("somebody else had taken away, and it is back: " + last_healed_);
+    if (!repairs->empty()) {
+        healed_ += repairs->size();
+        last_healed_ = joined(*repairs);
+        log::warning("somebody else had taken away, and it is back: " + last_healed_);
+    }
+    return healed_well({});
+}
+
+/// Said once, however often it is tried again.
+bool Rules::healed_well(std::string failure)
+{
+    if (!failure.empty() && failure != not_healed_) log::error("the rules cannot be put back: " + failure);
+    not_healed_ = std::move(failure);
+    return not_healed_.empty();
 }
 
 } // namespace gw::keeper

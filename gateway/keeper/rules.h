@@ -47,7 +47,8 @@ private:
     Result<> clear(const netfilter::Settings& settings);
     Result<> follow_kernel(const netfilter::Settings& settings);
     Task<void> follow(std::shared_ptr<Following> following);
-    void heal();
+    bool heal();
+    bool healed_well(std::string failure);
 
     asio::io_context& io_;
     std::unique_ptr<netfilter::Installer> installer_;
@@ -55,6 +56,7 @@ private:
     netfilter::Plan plan_;
     std::uint64_t healed_ = 0;
     std::string last_healed_;
+    std::string not_healed_; // why; empty: nothing is
     bool capturing_ = true;
     bool beat_failed_ = false;
     bool looked_for_leftovers_ = false;
