@@ -80,7 +80,7 @@ Task<Result<Hello>> Session::greet_silent_client()
 {
     record_.state = "dialling";
     auto dialled = co_await around_.dialer.dial(original_target(), true);
-    if (!dialled) co_return dialled.error();
+    if (!dialled) co_return co_await greet_without_server(dialled.error());
     early_ = std::move(*dialled);
     record_.upstream = early_->remote;
     record_.source_kept = early_->source_kept;
@@ -96,6 +96,17 @@ Task<Result<Hello>> Session::greet_silent_client()
     case intake::Who::nobody: hello.kind = Hello::Kind::silent; co_return hello;
     }
     co_return co_await intake::peek_hello(stream_, received_, around_.generation->intake);
+}
+
+/// Nobody answers where the client was going. A client that was only slow may yet be meant for somewhere else: a route
+/// decides that, once there is something to decide on.
+Task<Result<Hello>> Session::greet_without_server(Error unreachable)
+{
+    if (around_.generation->site.routes.routes().empty()) co_return unreachable;
+    record_.state = "peeking";
+    auto hello = co_await intake::peek_hello(stream_, received_, around_.generation->intake);
+    if (!hello && received_.empty()) co_return unreachable;
+    co_return hello;
 }
 
 /// What the listener is for, and what could carry requests past the inspection.

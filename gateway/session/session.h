@@ -53,6 +53,7 @@ private:
     friend class Worker;
     Task<Result<Hello>> greet();
     Task<Result<Hello>> greet_silent_client();
+    Task<Result<Hello>> greet_without_server(Error unreachable);
     Result<> check_protocol(const Hello& hello) const;
     route::Action otherwise() const;
     bool keeps_address() const;

@@ -266,5 +266,23 @@ TEST_F(Appliance, EndsTheConnectionWhenTheServerRefusesIt)
     EXPECT_EQ(record.value("side", ""), "upstream") << record;
 }
 
+// The server is dialled for a client that says nothing, as it may be the one to speak first.
+TEST_F(Appliance, LeavesASlowClientToItsRouteWhenItsServerRefuses)
+{
+    gateway.runs_with(intercepting("routes: [{to: \"respond:201 x\"}]"));
+    auto slow = network.client("10.0.1.2").dials("10.0.2.11:80");
+    EXPECT_EQ(slow.receives_within(Milliseconds{200}), "") << "the server has refused by now";
+    slow.sends(request("GET", "/", "a.example"));
+    EXPECT_THAT(receive_message(slow).head, StartsWith("HTTP/1.1 201"));
+}
+
+TEST_F(Appliance, EndsASilentClientAtOnceWhenItsServerRefusesAndNoRouteCouldTakeIt)
+{
+    gateway.runs_with(intercepting());
+    auto silent = network.client("10.0.1.2").dials("10.0.2.11:8001");
+    EXPECT_EQ(silent.receives_all(), "");
+    EXPECT_EQ(gateway.connection_record("10.0.1.2").value("end", ""), "refused");
+}
+
 } // namespace
 } // namespace gw::lab
