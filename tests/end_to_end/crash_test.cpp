@@ -1,0 +1,147 @@
+// The data process is killed, frozen, killed again: clients wait a moment at most, and only what was under way is lost.
+
+#include "tests/end_to_end/scene.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+namespace gw::lab {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Crash : public Appliance {
+protected:
+    Json status() const { return Json::parse(gateway.ctl({"status", "--json"}).out, nullptr, false); }
+    int serving() const { return status().value("data_pid", -1); }
+    bool next_is_ready() const
+    {
+        return eventually([&] { return status().value("standby_ready", false); }, Milliseconds{30'000});
+    }
+    void kills_the_data_process(int signal = SIGKILL) const { ::kill(serving(), signal); }
+};
+
+int repetitions(int otherwise)
+{
+    const char* wanted = std::getenv("GW_SOAK_KILLS");
+    return wanted == nullptr ? otherwise : std::atoi(wanted);
+}
+
+/// One connection a request, again and again; counts what was refused, what was cut, and the longest silence.
+struct Load {
+    explicit Load(const Network& network)
+        : thread([this, &network] {
+              const auto client = network.client("10.0.1.3");
+              auto last = Clock::now();
+              while (!stop) {
+                  auto socket = client.dials("10.0.2.11:80");
+                  if (!socket.connected()) {
+                      ++refused;
+                      continue;
+                  }
+                  const bool sent = socket.sends(request("GET", "/load", "a.example", "Connection: close\r\n"));
+                  const auto answer = sent ? receive_message(socket) : Message{};
+                  if (!answer.whole || !answer.head.starts_with("HTTP/1.1 200")) {
+                      ++cut;
+                      continue;
+                  }
+                  const auto now = Clock::now();
+                  longest_gap =
+                      std::max(longest_gap.load(), std::chrono::duration<double, std::milli>(now - last).count());
+                  last = now;
+                  ++good;
+              }
+          })
+    {}
+    ~Load() { end(); }
+    void end()
+    {
+        stop = true;
+        if (thread.joinable()) thread.join();
+    }
+    std::atomic<bool> stop{false};
+    std::atomic<int> good{0}, cut{0}, refused{0};
+    std::atomic<double> longest_gap{0};
+    std::thread thread;
+};
+
+TEST_F(Crash, OfTheDataProcessRefusesNobody)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    Load load(network);
+    const int kills = repetitions(3);
+    for (int turn = 0; turn < kills; ++turn) {
+        ASSERT_TRUE(next_is_ready()) << gateway.log();
+        const int before = serving();
+        const auto good = load.good.load();
+        ::kill(before, SIGKILL);
+        ASSERT_TRUE(eventually([&] { return load.good > good + 5; })) << gateway.log();
+        EXPECT_TRUE(eventually([&] { return serving() > 0 && serving() != before; }));
+    }
+    load.end();
+    EXPECT_EQ(load.refused, 0) << "of " << load.good;
+    EXPECT_LE(load.cut, kills) << "one client has one request under way";
+    EXPECT_EQ(status().value("data_restarts", 0), kills);
+    std::cout << "  " << kills << " kills, " << load.good << " requests, " << load.cut << " cut, " << load.refused
+              << " refused, longest gap " << load.longest_gap << " ms\n";
+}
+
+TEST_F(Crash, OfTheWaitingProcessIsMended)
+{
+    gateway.runs_with(intercepting());
+    ASSERT_TRUE(next_is_ready());
+    const int first = serving();
+    for (const int id : gateway.process_ids("gateway-data"))
+        if (id != first) ::kill(id, SIGKILL);
+    EXPECT_TRUE(eventually([&] { return !status().value("standby_ready", true); }));
+    EXPECT_TRUE(next_is_ready()) << gateway.log();
+    EXPECT_EQ(serving(), first);
+    EXPECT_EQ(status().value("data_restarts", -1), 0);
+}
+
+TEST_F(Crash, OfAFrozenDataProcessIsNoticed)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    ASSERT_TRUE(next_is_ready());
+    const int before = serving();
+    ::kill(before, SIGSTOP);
+    EXPECT_TRUE(eventually([&] { return serving() != before; }, Milliseconds{30'000})) << gateway.log();
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 200);
+    EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+}
+
+TEST_F(Crash, AgainAndAgainMakesTheNextStartWait)
+{
+    gateway.runs_with(intercepting());
+    ASSERT_TRUE(next_is_ready());
+    // Whatever starts is killed at once, for as long as a loop without pauses would have started hundreds.
+    std::set<int> seen;
+    const auto until = Clock::now() + Milliseconds{3'000};
+    while (Clock::now() < until)
+        for (const int id : gateway.process_ids("gateway-data"))
+            if (seen.insert(id).second) ::kill(id, SIGKILL);
+    EXPECT_LT(seen.size(), 30u);
+    EXPECT_TRUE(gateway.is_running());
+    EXPECT_TRUE(eventually([&] { return serving() > 0 && !seen.contains(serving()); }, Milliseconds{30'000}));
+    WebServer site(network, "site.example", 10);
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/").status, 200);
+}
+
+TEST_F(Crash, AfterAReloadTheNextOneHasTheNewConfiguration)
+{
+    gateway.runs_with(intercepting("routes: [{to: \"respond:201 x\"}]"));
+    ASSERT_TRUE(next_is_ready());
+    gateway.reloads(intercepting("routes: [{to: \"respond:202 x\"}]"));
+    kills_the_data_process();
+    EXPECT_TRUE(eventually([&] { return network.client("10.0.1.2").asks("http://10.0.2.11/").status == 202; }));
+    ASSERT_TRUE(next_is_ready());
+    kills_the_data_process();
+    EXPECT_TRUE(eventually([&] { return network.client("10.0.1.2").asks("http://10.0.2.11/").status == 202; }));
+}
+
+} // namespace
+} // namespace gw::lab
