@@ -50,6 +50,7 @@ int main(int count, char** values)
     CLI11_PARSE(app, count, values);
 
     if (role == "data") gw::control::run_data_process(gw::Descriptor{link});
+    if (role == "successor") options.predecessor = link;
     if (check_only) return check(options.config_file);
     if (show_rules) return gw::keeper::show_rules(options);
     return gw::keeper::run(options);

@@ -105,7 +105,7 @@ private:
             auto message = co_await link_.receive();
             if (!message) break; // the keeper has gone, and the rules with it
             if (message->kind == link::Kind::drain) {
-                asio::co_spawn(io_, drain(), end_on_bug);
+                asio::co_spawn(io_, drain(message->text == link::drain_gently), end_on_bug);
                 continue;
             }
             asio::co_spawn(io_, answer(std::move(*message)), end_on_bug);
@@ -213,9 +213,9 @@ private:
             workers_.push_back(std::make_unique<session::Worker>(i, gate_, log_, run + std::to_string(i) + "."));
     }
 
-    Task<void> drain()
+    Task<void> drain(bool gently)
     {
-        for (auto& worker : workers_) worker->drain();
+        for (auto& worker : workers_) worker->drain(gently);
         asio::steady_timer pause{io_};
         while (gate_.inside() > 0) {
             pause.expires_after(20ms);

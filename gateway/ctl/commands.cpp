@@ -97,6 +97,8 @@ void add_daemon_commands(CLI::App& app, Invocation& into)
     add_wide(status, into);
     command(app, "reload", "put the changed configuration in force", Command::reload, into);
     add_json(app.get_subcommand("reload"), into);
+    command(app, "upgrade", "let the program that is installed now take over", Command::upgrade, into);
+    add_json(app.get_subcommand("upgrade"), into);
     auto* routes = command(app, "routes", "the routes in force, with their hits", Command::routes, into);
     add_json(routes, into);
     add_wide(routes, into);

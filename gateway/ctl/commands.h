@@ -13,6 +13,7 @@ enum class Command {
     status,
     check,
     reload,
+    upgrade,
     explain,
     rules_show,
     rules_install,

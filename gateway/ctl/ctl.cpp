@@ -19,6 +19,7 @@ Exit carry_out(const Invocation& invocation, std::string_view version, Output& o
     case Command::status: return show_status(invocation, output);
     case Command::check: return check_file(invocation, output);
     case Command::reload: return reload(invocation, output);
+    case Command::upgrade: return upgrade(invocation, output);
     case Command::explain: return explain_url(invocation, output);
     case Command::rules_show:
         return invocation.file.empty() ? show_rules_in_force(invocation, output)

@@ -104,6 +104,25 @@ Exit reload(const Invocation& invocation, Output& output)
     return Exit::ok;
 }
 
+Exit upgrade(const Invocation& invocation, Output& output)
+{
+    const auto answer = Client(invocation.socket).ask("POST", "/v1/upgrade", reload_limit);
+    if (!answer) return fail(answer.error(), output);
+    if (answer->status != 200 && answer->status != 409 && answer->status != 422)
+        return fail(refusal_of(*answer), output);
+    const auto json = parse_json(answer->body).value_or(Json::object());
+    if (invocation.json) print(json, output);
+    if (answer->status != 200) {
+        output.message("not upgraded: " + text_at(json, "error"));
+        return Exit::wrong;
+    }
+    if (!invocation.json)
+        output.data("upgraded: version " + text_at(json, "version") + " serves as process " +
+                    std::to_string(count_at(json, "pid")) + ", version " + text_at(json, "from") +
+                    " ends with its last connection\n");
+    return Exit::ok;
+}
+
 Exit show_routes(const Invocation& invocation, Output& output)
 {
     const auto now = static_cast<std::uint64_t>(std::time(nullptr));

@@ -10,6 +10,7 @@ namespace gw::ctl {
 /// What the running daemon is asked.
 Exit show_status(const Invocation& invocation, Output& output);
 Exit reload(const Invocation& invocation, Output& output);
+Exit upgrade(const Invocation& invocation, Output& output);
 Exit show_routes(const Invocation& invocation, Output& output);
 Exit show_connections(const Invocation& invocation, Output& output);
 Exit show_rules_in_force(const Invocation& invocation, Output& output);

@@ -10,6 +10,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
 #include <grp.h>
 #include <span>
@@ -95,13 +96,43 @@ ControlServer::~ControlServer() { close(); }
 void ControlServer::close()
 {
     if (unix_ != nullptr) {
+        if (!unix_->closed) ::unlink(path_.c_str());
         unix_->close();
-        ::unlink(path_.c_str());
         unix_.reset();
     }
     if (metrics_ != nullptr) metrics_->close();
     metrics_.reset();
 }
+
+ControlServer::Listeners ControlServer::listeners() const
+{
+    const auto copy_of = [](const std::shared_ptr<Listening>& listening) {
+        return Descriptor{listening == nullptr ? -1 : ::fcntl(listening->socket.native_handle(), F_DUPFD_CLOEXEC, 0)};
+    };
+    return {copy_of(unix_), copy_of(metrics_)};
+}
+
+void ControlServer::adopt(Listeners listeners, const std::string& path, const std::string& group,
+                          const std::optional<Endpoint>& metrics)
+{
+    if (const auto gid = group_id(group)) {
+        group_ = *gid;
+        group_known_ = true;
+    }
+    path_ = path;
+    listen_on(listeners.control.release(), AF_UNIX, false, unix_);
+    if (!metrics || !listeners.metrics.is_open()) return;
+    metrics_endpoint_ = metrics;
+    listen_on(listeners.metrics.release(), metrics->address.is_v6() ? AF_INET6 : AF_INET, true, metrics_);
+}
+
+void ControlServer::release()
+{
+    if (unix_ != nullptr) unix_->close();
+    if (metrics_ != nullptr) metrics_->close();
+}
+
+std::size_t ControlServer::clients() const { return unix_ == nullptr ? 0 : unix_->clients; }
 
 void ControlServer::listen_on(int descriptor, int family, bool metrics_only, std::shared_ptr<Listening>& into)
 {

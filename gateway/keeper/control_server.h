@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/deadline.h"
+#include "gateway/base/descriptor.h"
 #include "gateway/base/endpoint.h"
 #include "gateway/base/task.h"
 #include "gateway/keeper/settings.h"
@@ -33,6 +34,20 @@ public:
     Result<> open_metrics(const std::optional<Endpoint>& endpoint);
     /// Removes the socket file.
     void close();
+
+    /// Copies of the listening sockets, for a successor.
+    struct Listeners {
+        Descriptor control;
+        Descriptor metrics; ///< closed when there is none
+    };
+    Listeners listeners() const;
+    /// Serves with the sockets of a predecessor.
+    void adopt(Listeners listeners, const std::string& path, const std::string& group,
+               const std::optional<Endpoint>& metrics);
+    /// A successor serves: accepts nothing more, and leaves the socket file. What is being answered is answered.
+    void release();
+    /// Questions that are being answered.
+    std::size_t clients() const;
 
 private:
     using Socket = asio::generic::stream_protocol::socket;

@@ -2,7 +2,7 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace gw::keeper {
@@ -11,45 +11,48 @@ namespace {
 
 constexpr int link_descriptor = 3;
 
-[[noreturn]] void become_data_process(int link)
+[[noreturn]] void become(const char* program, const char* role, int link)
 {
     // Between fork and exec: plain system calls only.
     if (link == link_descriptor)
         ::fcntl(link, F_SETFD, 0);
     else
         ::dup2(link, link_descriptor);
-    const char* const arguments[] = {"gatewayd", "--role", "data", "--link-fd", "3", nullptr};
-    ::execv("/proc/self/exe", const_cast<char* const*>(arguments));
+    const char* const arguments[] = {"gatewayd", "--role", role, "--link-fd", "3", nullptr};
+    ::execv(program, const_cast<char* const*>(arguments));
     ::_exit(127);
 }
 
 } // namespace
 
-Result<std::shared_ptr<DataLink>> DataLink::start(asio::io_context& io)
+Result<std::shared_ptr<DataLink>> DataLink::start(asio::io_context& io) { return start(io, "/proc/self/exe", "data"); }
+
+Result<std::shared_ptr<DataLink>> DataLink::start(asio::io_context& io, const char* program, const char* role)
 {
     auto pair = link::Link::make_pair();
     if (!pair) return pair.error();
     const int child = ::fork();
-    if (child < 0) return system_error("starting the data process");
-    if (child == 0) become_data_process(pair->second.number());
+    if (child < 0) return system_error(std::string{"starting "} + program);
+    if (child == 0) become(program, role, pair->second.number());
     return std::shared_ptr<DataLink>{new DataLink{io, std::move(pair->first), child}};
 }
 
 DataLink::DataLink(asio::io_context& io, Descriptor link, int process_id)
-    : io_(io), link_(io, std::move(link)), process_id_(process_id)
+    : io_(io), link_(io, std::move(link)), process_id_(process_id),
+      process_(static_cast<int>(::syscall(SYS_pidfd_open, process_id, 0)))
 {}
 
 DataLink::~DataLink() { kill(); }
 
 void DataLink::kill() const
 {
-    if (process_id_ > 0) ::kill(process_id_, SIGKILL);
+    if (process_.is_open()) ::syscall(SYS_pidfd_send_signal, process_.number(), SIGKILL, nullptr, 0);
 }
 
 Task<Result<std::string>> DataLink::ask(link::Kind kind, std::string text, std::vector<Descriptor> descriptors,
                                         std::chrono::milliseconds limit)
 {
-    if (gone_) co_return Error{Fault::closed, Side::gateway, "the data process has gone", {}};
+    if (gone_) co_return Error{Fault::closed, Side::gateway, "the process has gone", {}};
     link::Message message;
     message.kind = kind;
     message.number = next_++;
@@ -68,7 +71,7 @@ Task<Result<std::string>> DataLink::ask(link::Kind kind, std::string text, std::
         auto outcome = co_await waiting->answered.async_wait(as_outcome);
         auto& [stopped] = outcome;
         if (!stopped && !waiting->done)
-            waiting->answer = Error{Fault::timed_out, Side::gateway, "the data process does not answer", {}};
+            waiting->answer = Error{Fault::timed_out, Side::gateway, "it does not answer", {}};
     }
     waiting_.erase(number);
     co_return waiting->answer;

@@ -9,11 +9,13 @@
 
 namespace gw::keeper {
 
-/// The data process as the keeper sees it: started, asked, watched.
+/// Another process of this program as the keeper sees it: started, asked, watched.
 class DataLink {
 public:
     /// Starts this very program again as the data process, joined by a socket pair. Errors: `system`.
     static Result<std::shared_ptr<DataLink>> start(asio::io_context& io);
+    /// Starts the program of this name in another role. Errors: `system`; one that cannot be executed ends at once.
+    static Result<std::shared_ptr<DataLink>> start(asio::io_context& io, const char* program, const char* role);
     ~DataLink();
     DataLink(const DataLink&) = delete;
     DataLink& operator=(const DataLink&) = delete;
@@ -26,10 +28,13 @@ public:
     /// Hands answers to those who wait. Ends when the process has gone; then everybody waiting gets `closed`.
     Task<void> follow();
 
+    /// Its end of the socket pair is closed.
+    bool gone() const { return gone_; }
     int process_id() const { return process_id_; }
+    /// Nothing when it has ended already.
     void kill() const;
-    /// It has ended and was waited for: its number may be somebody else's now.
-    void reaped() { process_id_ = -1; }
+    /// It is on its own from now on.
+    void let_go() { process_.reset(); }
 
 private:
     DataLink(asio::io_context& io, Descriptor link, int process_id);
@@ -37,12 +42,13 @@ private:
         explicit Waiting(asio::io_context& io) : answered(io) {}
         asio::steady_timer answered;
         bool done = false;
-        Result<std::string> answer{Error{Fault::closed, Side::gateway, "the data process has gone", {}}};
+        Result<std::string> answer{Error{Fault::closed, Side::gateway, "the process has gone", {}}};
     };
 
     asio::io_context& io_;
     link::Link link_;
     int process_id_;
+    Descriptor process_; // a process descriptor: its number could be somebody else's by now
     std::uint64_t next_ = 1;
     bool gone_ = false;
     std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting_;

@@ -85,14 +85,12 @@ bool DataSide::child_ended(int process_id, int status)
 {
     if (standby_ != nullptr && process_id == standby_->process_id()) {
         log::warning("the waiting data process ended by " + how_it_ended(status));
-        standby_->reaped();
         standby_.reset();
         wake_standby_.cancel();
         return true;
     }
     if (serving_ == nullptr || process_id != serving_->process_id()) return false;
     serving_ended_ = true;
-    serving_->reaped();
     if (stopping_) {
         drained_.cancel();
         return true;
@@ -280,11 +278,12 @@ Task<Result<std::string>> DataSide::ask(std::string target)
     co_return co_await process->ask(link::Kind::ask, std::move(target), {}, settings_.ask_limit);
 }
 
-Task<void> DataSide::drain(std::chrono::milliseconds limit)
+Task<void> DataSide::drain(std::chrono::milliseconds limit, bool gently)
 {
     drained_.expires_after(limit);
     const auto process = serving_;
-    const auto asked = co_await process->ask(link::Kind::drain, {}, {}, limit);
+    auto how = std::string{gently ? link::drain_gently : std::string_view{}};
+    const auto asked = co_await process->ask(link::Kind::drain, std::move(how), {}, limit);
     (void)asked;
     if (serving_ended_) co_return;
     auto outcome = co_await drained_.async_wait(as_outcome);

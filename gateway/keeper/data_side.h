@@ -43,8 +43,11 @@ public:
                                      const HeldSockets& added);
     Task<void> abandon();
     Task<Result<std::string>> ask(std::string target);
-    /// Connections under way get so long to end. Returns when the process has ended, or at the limit.
-    Task<void> drain(std::chrono::milliseconds limit);
+    /// Connections under way get so long to end. Returns when the process has ended, or at the limit. `gently`: those
+    /// that wait for their next request may make it.
+    Task<void> drain(std::chrono::milliseconds limit, bool gently = false);
+    /// Starts a process that serves what is in force, beside that of a predecessor. Errors: of the orders.
+    Task<Result<>> succeed() { return serve_again(); }
     /// What is in force has changed: the second process has to follow.
     void changed() { wake_standby_.cancel(); }
 
@@ -55,6 +58,8 @@ public:
     bool take_turn();
     void leave_turn() { turn_taken_ = false; }
 
+    /// The process that served has ended.
+    bool ended() const { return serving_ended_; }
     int process_id() const { return serving_ == nullptr ? -1 : serving_->process_id(); }
     bool standby_ready() const { return standby_ != nullptr && standby_generation_ == in_force_.generation; }
     std::uint64_t restarts() const { return restarts_; }

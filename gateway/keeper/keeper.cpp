@@ -7,11 +7,14 @@
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/rules.h"
 #include "gateway/keeper/sockets.h"
+#include "gateway/keeper/succession.h"
+#include "gateway/keeper/upgrade.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <filesystem>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <thread>
@@ -73,7 +76,12 @@ private:
     {
         asio::co_spawn(io_, follow_signals(), end_on_bug);
         asio::co_spawn(io_, follow_children(), end_on_bug);
-        const auto started = co_await start();
+        // Not in one expression: either of the two is a coroutine of its own.
+        Result<> started;
+        if (options_.predecessor)
+            started = co_await succeed_predecessor();
+        else
+            started = co_await start();
         if (!started) {
             log::error("not started: " + started.error().what);
             status_ = 1;
@@ -85,6 +93,7 @@ private:
         log::info("serving " + std::to_string(count) + " listeners, configuration " + options_.config_file);
         data_.watch([this] { rules_.alive(); });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
+        if (predecessor_) asio::co_spawn(io_, see_predecessor_off(), end_on_bug);
     }
 
     Task<Result<>> start()
@@ -133,6 +142,10 @@ private:
             if (number == SIGHUP) {
                 asio::co_spawn(io_, reload_and_forget(), end_on_bug);
                 continue;
+            }
+            if (successor_ != nullptr) { // what there was has gone to it
+                end();
+                co_return;
             }
             if (stopping_ || in_force_.loaded == nullptr) { // a second time, or before it ever served: at once
                 status_ = in_force_.loaded == nullptr ? 1 : 0;
@@ -278,12 +291,124 @@ private:
         co_return outcome;
     }
 
+    // --- upgrade: this keeper's place is taken, or it takes the place of another
+
+    /// Where the program lies now that this process was started from, whether that is the same file or not.
+    static std::string own_program()
+    {
+        std::error_code failed;
+        auto path = std::filesystem::read_symlink("/proc/self/exe", failed).string();
+        constexpr std::string_view deleted = " (deleted)";
+        if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
+        return path;
+    }
+
+    Task<link::Answer> respond_upgrade(const std::string& method)
+    {
+        if (method != "POST") co_return json_answer(405, {{"error", "upgrade is a POST"}});
+        if (stopping_ || in_force_.loaded == nullptr || !data_.take_turn())
+            co_return json_answer(409, {{"ok", false}, {"error", "the gateway is busy with something else"}});
+        log::info("upgrade: " + own_program() + " takes over");
+        const Estate estate{options_.config_file, in_force_, server_, rules_};
+        auto upgraded = co_await hand_over_to(io_, own_program(), estate, settings_);
+        if (!upgraded) {
+            log::error("upgrade refused: " + upgraded.error().what);
+            data_.leave_turn();
+            co_return json_answer(422, {{"ok", false}, {"error", upgraded.error().what}});
+        }
+        successor_ = upgraded->process;
+        asio::co_spawn(io_, retire(), end_on_bug);
+        co_return json_answer(200, {{"ok", true},
+                                    {"from", options_.version},
+                                    {"version", upgraded->version},
+                                    {"pid", successor_->process_id()}});
+    }
+
+    /// Everything has gone to the successor but the connections under way. They may end in their own time, unless it
+    /// ends first.
+    Task<void> retire()
+    {
+        ::sd_notifyf(0, "MAINPID=%d", successor_->process_id());
+        server_.release();
+        rules_.release();
+        data_.stop();
+        log::info("upgrade: process " + std::to_string(successor_->process_id()) +
+                  " serves; this one ends with its last connection");
+        successor_->let_go();
+        asio::co_spawn(io_, data_.drain(settings_.retirement_limit, true), end_on_bug);
+        asio::steady_timer pause{io_};
+        while (!successor_->gone() && (!data_.ended() || server_.clients() > 0)) {
+            pause.expires_after(settings_.beat_interval);
+            auto outcome = co_await pause.async_wait(as_outcome);
+            (void)outcome;
+        }
+        end();
+    }
+
+    Task<Result<>> succeed_predecessor()
+    {
+        predecessor_.emplace(io_, Descriptor{*options_.predecessor});
+        Heir heir;
+        heir.take_in = [this](Handover& handover, std::vector<Descriptor>& descriptors) {
+            return take_in(handover, descriptors);
+        };
+        heir.take_over = [this] { return take_over(); };
+        co_return co_await succeed(*predecessor_, options_.version, heir);
+    }
+
+    Task<Result<>> take_in(Handover& handover, std::vector<Descriptor>& descriptors)
+    {
+        const auto sockets = handover.sockets.size() + (handover.metrics ? 2 : 1);
+        if (descriptors.size() < sockets) co_return Error{Fault::malformed, Side::gateway, "too few descriptors", {}};
+        auto loading = load(std::move(handover.sources));
+        if (const auto* rejected = std::get_if<Rejection>(&loading))
+            co_return Error{
+                Fault::refused, Side::gateway, "does not take the configuration in force:\n" + rejected->text, {}};
+        options_.config_file = handover.config_file;
+        options_.level = in_force_.level = handover.level;
+        in_force_.loaded = std::make_unique<Loaded>(std::move(std::get<Loaded>(loading)));
+        in_force_.generation = handover.generation;
+        in_force_.workers = handover.workers;
+        log::set_level(options_.level.value_or(in_force_.loaded->settings.control.level));
+        auto next = descriptors.begin();
+        for (auto& socket : handover.sockets)
+            in_force_.held.push_back({std::move(socket.name), socket.asked, socket.intercepting, std::move(*next++)});
+        inherited_.control = std::move(*next++);
+        if (handover.metrics) inherited_.metrics = std::move(*next++);
+        if (!handover.rules.empty()) {
+            netfilter::Handover rules{std::move(handover.rules), {}};
+            for (; next != descriptors.end(); ++next) rules.descriptors.push_back(std::move(*next));
+            const auto adopted = rules_.adopt(in_force_.loaded->settings, std::move(rules));
+            if (!adopted) co_return adopted.error();
+        }
+        co_return co_await data_.succeed();
+    }
+
+    Task<void> take_over()
+    {
+        const auto& settings = in_force_.loaded->settings;
+        server_.adopt(std::move(inherited_), settings.control.socket, settings.control.group, settings.control.metrics);
+        const auto installed = rules_.put(settings, names_of(in_force_.held));
+        if (!installed) log::error("rules: " + describe(installed.error()));
+        co_return;
+    }
+
+    /// It ends with its last connection; nothing more is said.
+    Task<void> see_predecessor_off()
+    {
+        const auto silence = co_await predecessor_->receive();
+        (void)silence;
+        predecessor_.reset();
+        log::info("upgrade: the process before this one has ended");
+    }
+
     // --- questions
 
     Task<link::Answer> respond(std::string method, std::string target)
     {
         const auto path = target.substr(0, target.find('?'));
         if (path == "/v1/reload") co_return co_await respond_reload(method);
+        if (path == "/v1/upgrade") co_return co_await respond_upgrade(method);
         if (method != "GET") co_return json_answer(405, {{"error", "this is a GET"}});
         if (path == "/v1/version") co_return answers_.version();
         if (path == "/v1/rules") co_return answers_.rules();
@@ -316,6 +441,9 @@ private:
     DataSide data_;
     ControlServer server_;
     Answers answers_;
+    std::shared_ptr<DataLink> successor_;   // has taken this one's place
+    std::optional<link::Link> predecessor_; // while that one still ends
+    ControlServer::Listeners inherited_;    // until they are served
     bool stopping_ = false;
     int status_ = 0;
 };

@@ -11,6 +11,7 @@ struct Options {
     std::string config_file = "/etc/gateway/gateway.yaml";
     std::optional<log::Level> level; ///< over what the file says
     std::string version;
+    std::optional<int> predecessor; ///< a link to the keeper whose place this one takes (upgrade.h)
 };
 
 /// The keeper: reads and checks the configuration, holds listening sockets, rules and the control socket, and keeps a

@@ -23,8 +23,13 @@ std::variant<Loaded, Rejection> load(const std::string& file)
 {
     auto read = config::read_sources(file);
     if (const auto* problems = std::get_if<Problems>(&read)) return rejection_of(*problems, {});
+    return load(std::move(std::get<config::Sources>(read)));
+}
+
+std::variant<Loaded, Rejection> load(config::Sources sources)
+{
     Loaded loaded;
-    loaded.sources = std::move(std::get<config::Sources>(read));
+    loaded.sources = std::move(sources);
     auto parsed = config::parse(loaded.sources);
     if (const auto* problems = std::get_if<Problems>(&parsed)) return rejection_of(*problems, loaded.sources);
     loaded.settings = std::move(std::get<config::Settings>(parsed));

@@ -22,5 +22,7 @@ struct Rejection {
 
 /// Reads and parses a configuration with its includes.
 std::variant<Loaded, Rejection> load(const std::string& file);
+/// Parses what was read before.
+std::variant<Loaded, Rejection> load(config::Sources sources);
 
 } // namespace gw::keeper

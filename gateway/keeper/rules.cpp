@@ -126,6 +126,38 @@ void Rules::remove()
     plan_ = {};
 }
 
+Result<netfilter::Handover> Rules::hand_over()
+{
+    if (following_ != nullptr) following_->end();
+    following_.reset();
+    return installer_->hand_over();
+}
+
+void Rules::take_back()
+{
+    if (!installed()) return;
+    const auto following = follow_kernel(plan_.settings);
+    if (!following) log::warning(describe(following.error()));
+    heal();
+}
+
+Result<> Rules::adopt(const config::Settings& settings, netfilter::Handover handover)
+{
+    auto adopted = netfilter::Installer::adopt(settings.netfilter, std::move(handover));
+    if (!adopted) return adopted.error();
+    installer_ = std::move(*adopted);
+    return {};
+}
+
+void Rules::release()
+{
+    if (following_ != nullptr) following_->end();
+    following_.reset();
+    if (installer_ != nullptr) installer_->release();
+    installer_.reset();
+    plan_ = {};
+}
+
 std::string Rules::missing()
 {
     if (installer_ == nullptr) return {};

@@ -40,6 +40,18 @@ public:
     std::uint64_t healed() const { return healed_; }
     const std::string& last_healed() const { return last_healed_; }
 
+    // For a successor (upgrade.h), which then owns the rules in place of this process.
+
+    /// From now on nothing is put back that is missing: the successor exchanges rules. Errors: `refused` when nothing
+    /// is installed.
+    Result<netfilter::Handover> hand_over();
+    /// There is no successor after all. What goes wrong is in the log.
+    void take_back();
+    /// Goes on with the rules of a predecessor; `put` exchanges them for its own. Errors: of `netfilter::Installer`.
+    Result<> adopt(const config::Settings& settings, netfilter::Handover handover);
+    /// The successor has them: nothing is removed.
+    void release();
+
 private:
     struct Following;
 

@@ -162,7 +162,7 @@ Task<Result<Message>> Link::receive()
     Message message;
     auto got = co_await receive_part(reinterpret_cast<char*>(&head), sizeof head, &message.descriptors);
     if (!got) co_return got.error();
-    const bool sound = head.magic == Head{}.magic && head.kind <= static_cast<std::uint32_t>(Kind::failed) &&
+    const bool sound = head.magic == Head{}.magic && head.kind <= static_cast<std::uint32_t>(last_kind) &&
                        head.text_bytes <= max_text_bytes && head.descriptors <= max_descriptors;
     if (!sound) co_return Error{Fault::malformed, Side::gateway, "link message", {}};
     while (message.descriptors.size() < head.descriptors) {

@@ -9,23 +9,29 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace gw::link {
 
-/// What keeper and data process say to each other. Everything crosses as text and descriptors, so that neither depends
-/// on the other's memory, and one may be of a newer version.
+/// What keeper and data process say to each other, and a keeper to its successor. Everything crosses as text and
+/// descriptors, so that neither depends on the other's memory, and one may be of a newer version: numbers stay as they
+/// are.
 enum class Kind : std::uint32_t {
-    prepare, ///< keeper: build this configuration; text: Order
-    commit,  ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
-    abandon, ///< keeper: forget what was prepared
-    ask,     ///< keeper: a question of the control socket; text: request target
-    beat,    ///< keeper: does every worker still turn?
-    drain,   ///< keeper: accept nothing more, end when the last connection has ended
-    done,    ///< data: yes; text: the answer
-    failed,  ///< data: no; text: why
+    prepare = 0, ///< keeper: build this configuration; text: Order
+    commit = 1,  ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
+    abandon = 2, ///< keeper: forget what was prepared
+    ask = 3,     ///< keeper: a question of the control socket; text: request target
+    drain = 4,   ///< keeper: accept nothing more, end when the last connection has ended; text: `drain_gently` or none
+    done = 5,    ///< data: yes; text: the answer
+    failed = 6,  ///< data: no; text: why
+    beat = 7,    ///< keeper: does every worker still turn?
 };
+inline constexpr auto last_kind = Kind::beat;
+
+/// Text of `drain`: connections that wait for their next request may make it.
+inline constexpr std::string_view drain_gently = "gently";
 
 /// Largest text of a message. A configuration of 10,000 routes has about 2 MB.
 inline constexpr std::size_t max_text_bytes = 64 * 1024 * 1024;

@@ -127,11 +127,12 @@ void Worker::install(GenerationPtr generation)
     generation_ = std::move(generation);
 }
 
-void Worker::drain()
+void Worker::drain(bool gently)
 {
-    asio::post(io_, [this] {
+    asio::post(io_, [this, gently] {
         draining_ = true;
         for (auto& acceptor : acceptors_) acceptor->close();
+        if (gently) return;
         for (auto* session = first_; session != nullptr; session = session->next_) session->drain();
         if (dialer_ != nullptr) dialer_->close_idle();
     });

@@ -33,8 +33,9 @@ public:
     /// `add` are accepted from. `done` is called on the worker's thread.
     void adopt(GenerationPtr generation, std::vector<intake::ListeningSocket> add, std::vector<std::string> keep,
                std::function<void()> done);
-    /// Accepts nothing more; idle connections end now, others after what they are doing.
-    void drain();
+    /// Accepts nothing more; idle connections end now (`gently`: after their next request), others after what they are
+    /// doing.
+    void drain(bool gently = false);
     /// Ends all connections.
     void stop();
 

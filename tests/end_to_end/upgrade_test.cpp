@@ -1,0 +1,222 @@
+// Another program file takes the place of the one that runs: sockets, rules and connections stay, or nothing changes.
+
+#include "tests/end_to_end/scene.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace gw::lab {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Runs programs of its own, so that their files can be exchanged.
+class Upgrade : public Appliance {
+protected:
+    void SetUp() override
+    {
+        Appliance::SetUp();
+        if (HasFatalFailure() || IsSkipped()) return;
+        for (const auto* name : {"gatewayd", "gatewayctl", "gateway-inspector"})
+            fs::copy_file(Gateway::program_file(name), folder_.path(name));
+        ::setenv("GW_PROGRAM_DIR", folder_.path().c_str(), 1);
+    }
+    void TearDown() override
+    {
+        if (cannot_run()) return;
+        const int last = successor();
+        if (last > 0) ::kill(last, SIGTERM);
+        if (gateway.is_running()) gateway.process().signal(SIGTERM);
+        EXPECT_TRUE(eventually([] { return orphans().empty(); })) << "something of the successors stays";
+        ::unsetenv("GW_PROGRAM_DIR");
+    }
+
+    Json status() const { return Json::parse(gateway.ctl({"status", "--json"}).out, nullptr, false); }
+    /// Who answers now, when it is not the first one.
+    int successor()
+    {
+        const auto answer = status();
+        const int serving = answer.is_object() ? answer.value("pid", -1) : -1;
+        return serving == gateway.process().id() ? -1 : serving;
+    }
+    /// The program file is another one now, as a package leaves it.
+    void installs(const std::function<void(const std::string& file)>& make) const
+    {
+        const auto file = folder_.path("gatewayd");
+        make(file + ".new");
+        fs::permissions(file + ".new", fs::perms{0755});
+        fs::rename(file + ".new", file);
+    }
+    void installs_itself_again() const
+    {
+        installs([this](const std::string& file) { fs::copy_file(folder_.path("gatewayd"), file); });
+    }
+    void installs_text(const std::string& text) const
+    {
+        installs([&](const std::string& file) { std::ofstream(file) << text; });
+    }
+
+    Folder folder_;
+};
+
+// Asks again and again until told to stop; counts what did not come back as it should.
+struct Load {
+    Load(const Network& network, std::string from, bool keep_alive)
+        : thread([this, &network, from = std::move(from), keep_alive] {
+              const auto client = network.client(from);
+              Socket socket;
+              while (!stop) {
+                  if (!keep_alive || !socket.connected()) socket = client.dials("10.0.2.11:80");
+                  const bool sent = socket.connected() && socket.sends(request("GET", "/load", "a.example"));
+                  const auto answer = sent ? receive_message(socket) : Message{};
+                  ++(answer.whole && answer.head.starts_with("HTTP/1.1 200") ? good : bad);
+                  if (answer.header("connection") == "close" || !answer.whole) socket.closes();
+              }
+          })
+    {}
+    ~Load() { end(); }
+    void end()
+    {
+        stop = true;
+        if (thread.joinable()) thread.join();
+    }
+    std::atomic<bool> stop{false};
+    std::atomic<int> good{0}, bad{0};
+    std::thread thread;
+};
+
+int repetitions(int otherwise)
+{
+    const char* wanted = std::getenv("GW_SOAK_UPGRADES");
+    return wanted == nullptr ? otherwise : std::atoi(wanted);
+}
+
+TEST_F(Upgrade, FailsNotOneRequestUnderLoad)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    Load kept(network, "10.0.1.3", true), fresh(network, "10.0.1.4", false);
+    ASSERT_TRUE(eventually([&] { return kept.good > 10 && fresh.good > 10; }));
+
+    int serving = gateway.process().id();
+    for (int turn = 0; turn < repetitions(3); ++turn) {
+        installs_itself_again();
+        const auto upgraded = gateway.ctl({"upgrade", "--json"});
+        ASSERT_EQ(upgraded.exit_code, 0) << upgraded.err << gateway.log();
+        const int next = Json::parse(upgraded.out).value("pid", -1);
+        EXPECT_NE(next, serving);
+        EXPECT_EQ(successor(), next);
+        serving = next;
+        const auto before_kept = kept.good.load(), before_fresh = fresh.good.load();
+        EXPECT_TRUE(eventually([&] { return kept.good > before_kept + 5 && fresh.good > before_fresh + 5; }));
+    }
+    kept.end();
+    fresh.end();
+
+    EXPECT_EQ(kept.bad, 0) << "of " << kept.good;
+    EXPECT_EQ(fresh.bad, 0) << "of " << fresh.good;
+    RecordProperty("kept_requests", kept.good);
+    RecordProperty("fresh_requests", fresh.good);
+    EXPECT_THAT(gateway.rules(), HasSubstr("tproxy"));
+    EXPECT_EQ(status().value("state", ""), "ok") << status();
+}
+
+TEST_F(Upgrade, LeavesConnectionsUnderWayToEndInTheirOwnTime)
+{
+    Origin echo(network.servers(), "10.0.2.11:8001", [](Origin::Connection& connection) {
+        for (;;) {
+            const auto said = connection.receives_until("\n");
+            if (said.empty() || !connection.sends(said)) return;
+        }
+    });
+    gateway.runs_with(intercepting());
+    auto relayed = network.client("10.0.1.2").dials("10.0.2.11:8001");
+    relayed.sends("\x01 one\n");
+    EXPECT_EQ(relayed.receives_until("\n"), "\x01 one\n");
+
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    const int next = successor();
+    relayed.sends("two\n");
+    EXPECT_EQ(relayed.receives_until("\n"), "two\n") << gateway.log();
+    EXPECT_TRUE(gateway.is_running()) << "the old one waits for it";
+    relayed.closes();
+    EXPECT_TRUE(eventually([&] { return !gateway.is_running(); })) << "and ends with it";
+    EXPECT_EQ(successor(), next);
+}
+
+TEST_F(Upgrade, ReloadsAndUpgradesAgainAfterwards)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    gateway.reloads(intercepting("routes: [{to: \"respond:204\"}]"));
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204);
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204) << "the configuration in force";
+    gateway.reloads("listeners: []");
+    EXPECT_EQ(gateway.rules(), "");
+}
+
+TEST_F(Upgrade, ToldToTheServiceManager)
+{
+    gateway.runs_with(intercepting());
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    EXPECT_TRUE(gateway.notifications().heard("MAINPID=" + std::to_string(successor())));
+}
+
+TEST_F(Upgrade, StopsWithoutATraceAfterwards)
+{
+    const auto before = gateway.kernel_state();
+    gateway.runs_with(intercepting());
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    const int next = successor();
+    EXPECT_TRUE(eventually([&] { return !gateway.is_running(); }));
+    ::kill(next, SIGTERM);
+    EXPECT_TRUE(eventually([] { return orphans().empty(); }));
+    EXPECT_EQ(gateway.kernel_state(), before);
+}
+
+TEST_F(Upgrade, StaysWithTheOldOneWhenTheNewOneIsBroken)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    const auto rules = gateway.rules();
+    const std::string of_another_version = R"(#!/usr/bin/env python3
+import socket, struct
+link = socket.socket(fileno=3)
+head = link.recv(24, socket.MSG_WAITALL)
+number = struct.unpack_from("=IIQII", head)[2]
+text = b'{"protocol": 99, "version": "9.9"}'
+link.sendall(struct.pack("=IIQII", 0x67773031, 5, number, len(text), 0) + text)
+link.recv(1)
+)";
+    struct Row {
+        const char* name;
+        std::string program;
+        const char* said;
+    };
+    for (const auto& row : {Row{"ends at once", "#!/bin/sh\nexit 1\n", "ended before it said a word"},
+                            Row{"is no program", "no program\n", "ended before it said a word"},
+                            Row{"hangs", "#!/bin/sh\nexec sleep 600\n", "does not answer"},
+                            Row{"is of another version", of_another_version, "handover protocol 99"}}) {
+        SCOPED_TRACE(row.name);
+        installs_text(row.program);
+        const auto refused = gateway.ctl({"upgrade"});
+        EXPECT_EQ(refused.exit_code, 1);
+        EXPECT_THAT(refused.err, HasSubstr(row.said));
+        EXPECT_EQ(successor(), -1);
+        EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 200);
+        EXPECT_EQ(gateway.rules(), rules);
+    }
+    fs::remove(folder_.path("gatewayd"));
+    EXPECT_THAT(gateway.ctl({"upgrade"}).err, HasSubstr("cannot be executed"));
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 200);
+    gateway.reloads(intercepting("routes: [{to: \"respond:204\"}]"));
+}
+
+} // namespace
+} // namespace gw::lab
