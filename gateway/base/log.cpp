@@ -1,5 +1,6 @@
 #include "gateway/base/log.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -63,15 +64,18 @@ void write(Level level, std::string_view message)
     line += ' ';
     line += words[index];
     line += ": ";
-    // A message may hold several lines of ours; each control byte in it is made harmless all the same.
-    for (const char c : message) {
-        const auto byte = static_cast<std::uint8_t>(c);
-        if (c == '\n')
+    // A message may hold several lines of ours; what drives a terminal or is no text is made harmless all the same.
+    while (!message.empty()) {
+        const auto length = std::max<std::size_t>(utf8_length(message), 1);
+        const auto byte = static_cast<std::uint8_t>(message.front());
+        const bool c1 = length == 2 && byte == 0xc2 && static_cast<std::uint8_t>(message[1]) < 0xa0;
+        if (byte == '\n')
             line += "\n    ";
-        else if (byte < 0x20 || byte == 0x7f)
+        else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && length == 1) || c1)
             line += '?';
         else
-            line += c;
+            line += message.substr(0, length);
+        message.remove_prefix(length);
     }
     line += '\n';
     std::string_view rest = line;

@@ -283,65 +283,6 @@ std::string metrics_text(const Snapshot& snapshot)
 
 namespace {
 
-/// "%2F" -> "/"; what is no escape stays.
-std::string decoded(std::string_view text)
-{
-    std::string out;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        unsigned byte = 0;
-        const bool escape =
-            text[at] == '%' && at + 2 < text.size() &&
-            std::from_chars(text.data() + at + 1, text.data() + at + 3, byte, 16).ptr == text.data() + at + 3;
-        out += escape ? static_cast<char>(byte) : text[at];
-        if (escape) at += 2;
-    }
-    return out;
-}
-
-} // namespace
-
-Result<LogQuery> parse_log_query(std::string_view query)
-{
-    LogQuery parsed;
-    while (!query.empty()) {
-        const auto pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(pair.size() + 1, query.size()));
-        const auto equals = pair.find('=');
-        const auto name = pair.substr(0, equals);
-        const auto value = equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
-        std::uint64_t number = 0;
-        const bool numeric = name == "after" || name == "limit" || name == "wait_ms";
-        if (numeric) {
-            const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), number);
-            if (wrong != std::errc{} || end != value.data() + value.size())
-                return Error{Fault::malformed, Side::client, std::string{name} + " is not a number", {}};
-        }
-        if (name == "after")
-            parsed.after = number;
-        else if (name == "limit")
-            parsed.limit = static_cast<std::size_t>(std::min<std::uint64_t>(number, 10'000));
-        else if (name == "wait_ms")
-            continue;
-        else if (name == "kind")
-            parsed.kind = decoded(value);
-        else if (name == "status")
-            parsed.status = decoded(value);
-        else if (name == "client")
-            parsed.client = decoded(value);
-        else if (name == "host")
-            parsed.host = decoded(value);
-        else if (name == "route")
-            parsed.route = decoded(value);
-        else if (name == "verdict")
-            parsed.verdict = decoded(value);
-        else
-            return Error{Fault::malformed, Side::client, "unknown filter " + std::string{name}, {}};
-    }
-    return parsed;
-}
-
-namespace {
-
 bool status_fits(const std::string& wanted, int status)
 {
     const auto text = std::to_string(status);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/control/log_query.h"
 #include "gateway/session/counters.h"
 #include "gateway/session/generation.h"
 #include "gateway/session/log_writer.h"
@@ -30,19 +31,7 @@ std::string connections_json(const std::string& list);
 /// Prometheus text format 0.0.4.
 std::string metrics_text(const Snapshot& snapshot);
 
-/// GET /v1/log: which records to give.
-struct LogQuery {
-    std::uint64_t after = 0;
-    std::size_t limit = 100;
-    std::string kind;   ///< "request", "connection"; empty: both
-    std::string status; ///< "403", "4xx"
-    std::string client; ///< address or network
-    std::string host;
-    std::string route;   ///< number
-    std::string verdict; ///< of the WAF
-};
-/// From the query of a request target, "after=1&kind=request". Unknown names are an error: `malformed`.
-Result<LogQuery> parse_log_query(std::string_view query);
+/// Those of the newest records that fit `query`.
 std::string log_json(const session::LogWriter::Recent& recent, const LogQuery& query);
 
 } // namespace gw::control

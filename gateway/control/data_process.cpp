@@ -26,7 +26,6 @@ using namespace std::chrono_literals;
 
 constexpr auto worker_answer_limit = 1s;
 constexpr auto rate_interval = 2s;
-constexpr auto longest_log_wait = 30s;
 constexpr std::size_t most_connections_listed = 2'000;
 
 /// A few letters that differ from start to start, so that ids of different runs do not meet in one log.
@@ -363,12 +362,7 @@ private:
             answer.body += "\"}";
             co_return answer;
         }
-        std::chrono::milliseconds wait{0};
-        if (const auto at = query.find("wait_ms="); at != std::string_view::npos)
-            wait = std::min<std::chrono::milliseconds>(
-                std::chrono::milliseconds{std::strtoul(std::string{query.substr(at + 8)}.c_str(), nullptr, 10)},
-                longest_log_wait);
-        const auto until = std::chrono::steady_clock::now() + wait;
+        const auto until = std::chrono::steady_clock::now() + parsed->wait;
         asio::steady_timer pause{io_};
         auto recent = log_.recent(parsed->after, SIZE_MAX);
         while (recent.records.empty() && parsed->after > 0 && std::chrono::steady_clock::now() < until) {

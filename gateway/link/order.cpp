@@ -1,5 +1,6 @@
 #include "gateway/link/order.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace gw::link {
@@ -16,13 +17,20 @@ Json to_json(const std::vector<SocketName>& sockets)
     return list;
 }
 
+/// The library would turn -1 and 1e99 into something else.
+std::uint64_t whole(const Json& number)
+{
+    if (!number.is_number_unsigned()) throw std::invalid_argument{"number"};
+    return number.get<std::uint64_t>();
+}
+
 std::vector<SocketName> sockets_from(const Json& list)
 {
     std::vector<SocketName> sockets;
     for (const auto& item : list) {
         const auto bound = Endpoint::parse(item.at("bound").get<std::string>());
         if (!bound) throw std::invalid_argument{"endpoint"};
-        sockets.push_back({item.at("listener").get<std::string>(), *bound, item.at("worker").get<std::size_t>()});
+        sockets.push_back({item.at("listener").get<std::string>(), *bound, whole(item.at("worker"))});
     }
     return sockets;
 }
@@ -55,9 +63,9 @@ Result<Order> decode_order(std::string_view text)
     return guarded<Order>("order", [&] {
         const auto json = Json::parse(text);
         Order order;
-        order.generation = json.at("generation").get<std::uint64_t>();
-        order.workers = json.at("workers").get<std::size_t>();
-        order.log_level = json.at("log_level").get<int>();
+        order.generation = whole(json.at("generation"));
+        order.workers = whole(json.at("workers"));
+        order.log_level = static_cast<int>(std::min<std::uint64_t>(whole(json.at("log_level")), 100));
         for (const auto& source : json.at("sources"))
             order.sources.push_back({source.at("name").get<std::string>(), source.at("text").get<std::string>()});
         order.sockets = sockets_from(json.at("sockets"));
