@@ -5,7 +5,6 @@
 #include "gateway/base/log.h"
 #include "gateway/base/socket_stream.h"
 #include "gateway/http/encode.h"
-#include "gateway/http/message.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,6 +12,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <grp.h>
+#include <list>
 #include <span>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,7 +21,6 @@ namespace gw::keeper {
 
 namespace {
 
-constexpr std::size_t max_request_bytes = 64 * 1024;
 constexpr auto pause_when_full = std::chrono::milliseconds{50};
 
 constexpr auto end_on_bug = [](std::exception_ptr bug) {
@@ -39,6 +38,22 @@ Result<sockaddr_un> unix_name(const std::string& path)
                      {}};
     std::copy(path.begin(), path.end(), name.sun_path);
     return name;
+}
+
+/// Whoever may rename files there could put another file in the socket's place while it is made, or afterwards a socket
+/// of their own that takes gatewayctl's orders.
+Result<> check_folder(const std::filesystem::path& folder)
+{
+    struct stat found {};
+    if (::stat(folder.c_str(), &found) != 0) return system_error("admin.socket: " + folder.string());
+    const bool ours = found.st_uid == 0 || found.st_uid == ::geteuid();
+    const bool others_write = (found.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (found.st_mode & S_ISVTX) == 0;
+    if (ours && !others_write) return {};
+    return Error{Fault::refused,
+                 Side::gateway,
+                 "admin.socket: others may write to " + folder.string() +
+                     ": give it to root or to the gateway's user, and take the right to write from all others",
+                 {}};
 }
 
 /// A socket file may be left over from a process that was killed: then nobody answers, and it can go.
@@ -77,6 +92,7 @@ struct ControlServer::Listening {
     bool metrics_only = false;
     bool closed = false;
     std::size_t clients = 0;
+    std::list<SocketStream*> asking; // have not sent their whole request; the oldest first
 
     void close()
     {
@@ -147,7 +163,10 @@ Result<> ControlServer::open_unix(const std::string& path, const std::string& gr
     const auto name = unix_name(path);
     if (!name) return name.error();
     std::error_code failed;
-    std::filesystem::create_directories(std::filesystem::path{path}.parent_path(), failed);
+    const auto folder = std::filesystem::absolute(path, failed).parent_path();
+    std::filesystem::create_directories(folder, failed);
+    const auto safe = check_folder(folder);
+    if (!safe) return safe.error();
     const auto cleared = clear_path(path, *name);
     if (!cleared) return cleared.error();
 
@@ -159,7 +178,7 @@ Result<> ControlServer::open_unix(const std::string& path, const std::string& gr
     if (!bound) return system_error("admin.socket: " + path);
     if (const auto gid = group_id(group)) {
         group_ = *gid;
-        group_known_ = ::chown(path.c_str(), static_cast<uid_t>(-1), *gid) == 0 && ::chmod(path.c_str(), 0660) == 0;
+        group_known_ = ::lchown(path.c_str(), static_cast<uid_t>(-1), *gid) == 0 && ::chmod(path.c_str(), 0660) == 0;
     }
     if (::listen(socket.number(), 128) != 0) return system_error("admin.socket: " + path);
     path_ = path;
@@ -209,7 +228,10 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
     while (!listening->closed) {
         const auto limit = listening->metrics_only ? settings_.metrics_clients : settings_.control_clients;
         if (listening->clients >= limit) {
-            listening->pause.expires_after(pause_when_full);
+            // Who says nothing makes room for who might.
+            const bool makes_room = !listening->asking.empty();
+            if (makes_room) listening->asking.front()->cancel();
+            listening->pause.expires_after(makes_room ? std::chrono::milliseconds{0} : pause_when_full);
             auto paused = co_await listening->pause.async_wait(as_outcome);
             (void)paused;
             continue;
@@ -241,37 +263,45 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
             --listening->clients;
             if (bug) std::rethrow_exception(bug);
         };
-        asio::co_spawn(io_, serve(std::move(socket), listening->metrics_only), std::move(left));
+        asio::co_spawn(io_, serve(std::move(socket), listening), std::move(left));
     }
 }
 
-Task<void> ControlServer::serve(Socket socket, bool metrics_only)
+/// Reads until there is a whole request, or a refusal. None: the client ended, or its time did.
+Task<std::optional<ControlAnswer>> ControlServer::read_request(SocketStream& stream, Listening& listening)
 {
-    SocketStream stream{std::move(socket), Side::client, wheel_};
-    Buffer received{max_request_bytes};
-    http::RequestHead head;
+    Buffer received{max_control_request_bytes};
+    http::HeadProgress progress;
+    ControlAnswer asked;
+    const auto place = listening.asking.insert(listening.asking.end(), &stream);
     stream.expire_after(settings_.request_limit);
-    int refused = 0;
-    for (;;) {
-        const auto parsed = http::parse_request_head(received.view(), http::Limits{}, head);
-        if (std::holds_alternative<http::Complete>(parsed)) break;
-        if (const auto* refusal = std::get_if<http::Refusal>(&parsed)) {
-            refused = refusal->status;
-            break;
-        }
+    while (std::holds_alternative<http::NeedMore>(asked = parse_control_request(received.view(), progress))) {
         auto count = co_await stream.read_some(received.prepare(4096));
-        if (!count || *count == 0) co_return;
+        if (!count || *count == 0) break;
         received.commit(*count);
     }
+    listening.asking.erase(place);
+    if (std::holds_alternative<http::NeedMore>(asked)) co_return std::nullopt;
+    co_return asked;
+}
+
+Task<void> ControlServer::serve(Socket socket, std::shared_ptr<Listening> listening)
+{
+    const bool metrics_only = listening->metrics_only;
+    SocketStream stream{std::move(socket), Side::client, wheel_};
+    auto asked = co_await read_request(stream, *listening);
+    if (!asked) co_return;
     link::Answer answer;
-    if (refused != 0) {
-        answer = {refused, "application/json", R"({"error":"the request is not understood"})"};
-    } else if (metrics_only && (head.method != "GET" || head.path != "/metrics")) {
-        answer = {404, "text/plain", "Only GET /metrics is here.\n"};
+    if (const auto* refusal = std::get_if<http::Refusal>(&*asked)) {
+        answer = {refusal->status, "application/json", R"({"error":"the request is not understood"})"};
     } else {
-        std::string method{head.method};
-        std::string target = metrics_only ? "/v1/metrics" : std::string{head.path} + std::string{head.query};
-        answer = co_await respond_(std::move(method), std::move(target));
+        auto [method, target] = std::move(std::get<ControlRequest>(*asked));
+        const bool scraped = method == "GET" && target.substr(0, target.find('?')) == "/metrics";
+        if (metrics_only) target = "/v1/metrics";
+        if (metrics_only && !scraped)
+            answer = {404, "text/plain", "Only GET /metrics is here.\n"};
+        else
+            answer = co_await respond_(std::move(method), std::move(target));
     }
     std::string out;
     http::OwnResponse response;

@@ -3,7 +3,9 @@
 #include "gateway/base/deadline.h"
 #include "gateway/base/descriptor.h"
 #include "gateway/base/endpoint.h"
+#include "gateway/base/socket_stream.h"
 #include "gateway/base/task.h"
+#include "gateway/keeper/control_request.h"
 #include "gateway/keeper/settings.h"
 #include "gateway/link/order.h"
 
@@ -18,7 +20,8 @@
 namespace gw::keeper {
 
 /// HTTP/1.1 over the control socket, one request a connection, and the metrics endpoint. Bounded in clients, time and
-/// bytes; it never waits for the way of a client's bytes.
+/// bytes; it never waits for the way of a client's bytes. When there are too many, the oldest that has not asked
+/// anything yet makes room.
 class ControlServer {
 public:
     using Respond = std::function<Task<link::Answer>(std::string method, std::string target)>;
@@ -28,7 +31,7 @@ public:
 
     /// Opens the Unix socket: mode 0660, owned by root and `group` (root only when there is no such group). The
     /// kernel's word for who connects is checked for each client. A socket file that nobody serves is replaced. Errors:
-    /// `refused` when another daemon answers there; `system`.
+    /// `refused` when another daemon answers there, or others may write to the folder; `system`.
     Result<> open_unix(const std::string& path, const std::string& group);
     /// GET /metrics over TCP, nothing else. None: closes it. Errors: `refused`, `system`.
     Result<> open_metrics(const std::optional<Endpoint>& endpoint);
@@ -53,7 +56,8 @@ private:
     using Socket = asio::generic::stream_protocol::socket;
     struct Listening;
     Task<void> accept_from(std::shared_ptr<Listening> listening);
-    Task<void> serve(Socket socket, bool metrics_only);
+    Task<std::optional<ControlAnswer>> read_request(SocketStream& stream, Listening& listening);
+    Task<void> serve(Socket socket, std::shared_ptr<Listening> listening);
     bool may_use(int socket) const;
     void listen_on(int descriptor, int family, bool metrics_only, std::shared_ptr<Listening>& into);
 

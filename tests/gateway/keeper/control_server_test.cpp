@@ -146,6 +146,38 @@ TEST_F(ControlServerTest, ReplacesWhatADeadProcessLeftButNothingElse)
     EXPECT_FALSE(second.open_unix(std::string(200, 'x'), "no-such-group"));
 }
 
+TEST_F(ControlServerTest, StandsInNoFolderThatOthersMayWriteTo)
+{
+    fs::create_directories(fs::path{path}.parent_path());
+    ASSERT_EQ(::chmod(fs::path{path}.parent_path().c_str(), 0777), 0);
+    const auto opened = server.open_unix(path, "no-such-group");
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().fault, Fault::refused);
+    EXPECT_FALSE(fs::exists(path));
+    ASSERT_EQ(::chmod(fs::path{path}.parent_path().c_str(), 01777), 0) << "as /tmp is: only the owner takes files away";
+    EXPECT_TRUE(server.open_unix(path, "no-such-group"));
+}
+
+TEST_F(ControlServerTest, LetsTheOldestIdlerMakeRoomAndNobodyWait)
+{
+    settings.request_limit = std::chrono::minutes{10};
+    ControlServer patient{io, wheel, settings, [](std::string, std::string) -> Task<link::Answer> {
+                              link::Answer answer;
+                              answer.body = "at once";
+                              co_return answer;
+                          }};
+    ASSERT_TRUE(patient.open_unix(path, "no-such-group"));
+    start();
+    std::vector<Descriptor> idle;
+    for (std::size_t i = 0; i < settings.control_clients * 2; ++i) {
+        idle.push_back(connect());
+        ASSERT_EQ(::send(idle.back().number(), "GET /", 5, MSG_NOSIGNAL), 5);
+    }
+    EXPECT_TRUE(ask("GET /now HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("at once"));
+    EXPECT_EQ(rest_of(idle.front()), "") << "it was ended long before its time";
+    stop();
+}
+
 TEST_F(ControlServerTest, RemovesItsFileWhenItCloses)
 {
     ASSERT_TRUE(server.open_unix(path, "no-such-group"));
