@@ -31,6 +31,10 @@ Type access()
         {"to", text("stdout, journal or a file name", judge_log_target, "^(stdout$|journal$|/)"), "stdout",
          "`stdout` or `journal` (which are the same when systemd runs the gateway), or an absolute file name.",
          [](Draft& d, const Node& n) { d.settings.session.access.to = n.text == "journal" ? "stdout" : n.text; }},
+        {"query", word({{"names"}, {"full"}}), "names",
+         "What is told of a target's query, the part after `?`: the names in it (`/login?user=***`), or all of it. "
+         "Passwords and tokens travel there; with `full` they are in the log.",
+         [](Draft& d, const Node& n) { d.settings.session.access.whole_query = n.text == "full"; }},
     });
     type.short_for = "format";
     return type;

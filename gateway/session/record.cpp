@@ -2,6 +2,7 @@
 
 #include "gateway/base/log.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
@@ -204,6 +205,23 @@ std::string request_id(const proxy::ExchangeRecord& record, const ConnectionReco
 
 } // namespace
 
+std::string without_values(std::string_view target)
+{
+    const auto query = std::min(target.find('?'), target.size());
+    std::string out{target.substr(0, query)};
+    target.remove_prefix(query);
+    while (!target.empty()) {
+        out += target.front(); // '?', '&' or ';'
+        target.remove_prefix(1);
+        const auto pair = target.substr(0, target.find_first_of("&;"));
+        const auto equals = pair.find('=');
+        if (equals != std::string_view::npos) out.append(pair.substr(0, equals + 1));
+        if (equals == std::string_view::npos ? !pair.empty() : equals + 1 < pair.size()) out += "***";
+        target.remove_prefix(pair.size());
+    }
+    return out;
+}
+
 void append_json_line(std::string& into, const ConnectionRecord& record, Clock::time_point now)
 {
     JsonObject object{into};
@@ -230,7 +248,8 @@ void append_json_line(std::string& into, const ConnectionRecord& record, Clock::
     object.end();
 }
 
-void append_json_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
+void append_json_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection,
+                      bool whole_query)
 {
     const auto id = request_id(record, connection);
     JsonObject object{into};
@@ -243,7 +262,7 @@ void append_json_line(std::string& into, const proxy::ExchangeRecord& record, co
     put_endpoint(object, "destination", connection.flow.destination);
     object.text("method", record.method);
     object.text("host", record.host);
-    object.text("target", record.target);
+    object.text("target", whole_query ? record.target : without_values(record.target));
     object.text("version", record.minor_version == 0 ? "1.0" : "1.1");
     object.number("status", record.status);
     object.number("route", record.route);
@@ -286,14 +305,15 @@ void append_human_line(std::string& into, const ConnectionRecord& record, Clock:
         into += "ok";
 }
 
-void append_human_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
+void append_human_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection,
+                       bool whole_query)
 {
     into.append(time_text(std::chrono::system_clock::now())).append(" req ").append(request_id(record, connection));
     into.append(" ").append(connection.flow.client.text()).append(" \"");
     log::append_plain(into, record.method);
     into += ' ';
     log::append_plain(into, record.host);
-    log::append_plain(into, record.target);
+    log::append_plain(into, whole_query ? record.target : without_values(record.target));
     into.append("\" ").append(std::to_string(record.status)).append(" ").append(std::to_string(record.response_bytes));
     into += ' ';
     JsonObject::append_milliseconds(into, record.ended - record.began);

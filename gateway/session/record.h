@@ -34,12 +34,18 @@ struct ConnectionRecord {
 
 /// One line of JSON for a connection that ended, without the line break. What a client sent is escaped.
 void append_json_line(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
-/// The same for a request. `connection` is the one it came over.
-void append_json_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection);
+/// The same for a request. `connection` is the one it came over. Of the target's query only the names are written
+/// unless `whole_query` is set.
+void append_json_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection,
+                      bool whole_query = false);
 
 /// The lines for people: no colours, no control characters, fields in a fixed order.
 void append_human_line(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
-void append_human_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection);
+void append_human_line(std::string& into, const proxy::ExchangeRecord& record, const ConnectionRecord& connection,
+                       bool whole_query = false);
+
+/// "/find?q=shoes&x" -> "/find?q=***&***": passwords, tokens and what people look for travel in queries. Pure.
+std::string without_values(std::string_view target);
 
 /// A connection in progress, as one JSON object for `gatewayctl connections`.
 void append_progress(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);

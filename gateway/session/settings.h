@@ -9,6 +9,7 @@ struct AccessLog {
     enum class Format { json, human, off };
     Format format = Format::json;
     std::string to = "stdout"; ///< "stdout" (the journal, under systemd) or an absolute file name
+    bool whole_query = false;  ///< values in a target's query too, which may be secrets; else their names only
 };
 
 struct Settings {

@@ -306,8 +306,9 @@ void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& s
     if (record.upstream.port != 0) counters_.added_durations.add(duration - record.upstream_wait);
     const auto& connection = session.record();
     const bool notable = record.error || scored || record.incident || record.status >= 400;
-    log_line([&](std::string& out) { append_json_line(out, record, connection); },
-             [&](std::string& out) { append_human_line(out, record, connection); }, notable);
+    const bool whole = generation_->session.access.whole_query;
+    log_line([&](std::string& out) { append_json_line(out, record, connection, whole); },
+             [&](std::string& out) { append_human_line(out, record, connection, whole); }, notable);
 }
 
 /// The records in memory hold everything, or, when the access log is off, what is worth a look.

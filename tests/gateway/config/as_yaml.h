@@ -139,6 +139,7 @@ private:
              (settings.control.metrics ? ", metrics: " + quote(settings.control.metrics->text()) : "") + "}");
         line(std::string{"logs: {access: {format: "} + formats[static_cast<int>(settings.session.access.format)] +
              ", to: " + quote(settings.session.access.to) +
+             ", query: " + (settings.session.access.whole_query ? "full" : "names") +
              "}, level: " + levels[static_cast<int>(settings.control.level)] + "}");
         line("limits: {connections: " + std::to_string(settings.session.connections) +
              ", header_bytes: " + std::to_string(settings.proxy.limits.head_bytes) +

@@ -68,6 +68,34 @@ TEST(RequestRecord, NamesTheRulesTheScoreAndTheIncident)
     EXPECT_EQ(json["waf"]["matches"][0]["matched"], "ARGS:q");
 }
 
+TEST(RequestRecord, TellsTheNamesInAQueryAndTheValuesOnlyWhenAskedTo)
+{
+    const std::pair<const char*, const char*> rows[] = {
+        {"/plain", "/plain"},
+        {"/a?", "/a?"},
+        {"/a?q=", "/a?q="},
+        {"/a?q=shoes", "/a?q=***"},
+        {"/a?user=me&password=s3cret&x", "/a?user=***&password=***&***"},
+        {"/a?s3cret", "/a?***"},
+        {"/a?x=1;y=2=3", "/a?x=***;y=***"},
+        {"/a?&&=&=v", "/a?&&=&=***"},
+        {"http://a.example/?q=1?r=2", "http://a.example/?q=***"},
+        {"*", "*"},
+    };
+    for (const auto& [target, expected] : rows) {
+        EXPECT_EQ(without_values(target), expected);
+        proxy::ExchangeRecord record;
+        record.target = target;
+        std::string line, whole, human;
+        append_json_line(line, record, connection());
+        append_json_line(whole, record, connection(), true);
+        append_human_line(human, record, connection());
+        EXPECT_EQ(Json::parse(line)["target"], expected);
+        EXPECT_EQ(Json::parse(whole)["target"], target);
+        EXPECT_NE(human.find(expected), std::string::npos) << human;
+    }
+}
+
 TEST(RequestRecord, LetsNoByteOfAClientForgeALine)
 {
     for (int byte = 0; byte < 256; ++byte) {
