@@ -1,4 +1,5 @@
 #include "gateway/config/config.h"
+#include "gateway/confine/confine.h"
 #include "gateway/control/build.h"
 #include "gateway/control/data_process.h"
 #include "gateway/keeper/keeper.h"
@@ -29,6 +30,10 @@ int check(const std::string& file)
 
 int main(int count, char** values)
 {
+    // What passes through, and what was in memory before, ends in no core file. A kernel that cannot is no reason to
+    // stop.
+    const auto hidden = gw::confine::hide_memory();
+    (void)hidden;
     CLI::App app{"The gateway's daemon. gatewayctl is the program for people."};
     gw::keeper::Options options;
     options.version = GW_VERSION;

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <net/if.h>
 #include <optional>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -172,8 +173,22 @@ bool LocalAddresses::contains(const Address& address) const
                                                  [&](const Network& own) { return own.contains(address); });
 }
 
-Result<> LocalAddresses::refresh()
+bool LocalAddresses::contains_now(const Address& address) const
 {
+    pollfd changed{changes_, POLLIN, 0};
+    // Somebody else who took the message first is reading the table now: `refresh` waits for that.
+    if (::poll(&changed, 1, 0) != 0) {
+        const auto refreshed = refresh();
+        if (!refreshed) return true; // not knowing is no reason to go on
+    } else {
+        const std::lock_guard finished(refreshing_);
+    }
+    return contains(address);
+}
+
+Result<> LocalAddresses::refresh() const
+{
+    const std::lock_guard one_at_a_time(refreshing_);
     std::array<char, 16 * 1024> ignored;
     // What changed is not looked at, and neither is ENOBUFS (messages were lost): the whole table is read again.
     while (::recv(changes_, ignored.data(), ignored.size(), 0) >= 0 || errno == ENOBUFS || errno == EINTR) {

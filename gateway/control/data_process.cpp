@@ -76,9 +76,9 @@ private:
     void watch_addresses()
     {
         auto opened = netfilter::LocalAddresses::open();
-        if (!opened) {
-            log::error("own addresses cannot be followed: " + describe(opened.error()));
-            return;
+        if (!opened) { // nothing would keep clients from this host's own services: the keeper tries again
+            log::error("own addresses cannot be known: " + describe(opened.error()));
+            std::_Exit(1);
         }
         local_ = std::move(*opened);
         changes_.emplace(io_, ::dup(local_->changes()));

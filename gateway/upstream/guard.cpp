@@ -11,7 +11,7 @@ Guard::Guard(std::shared_ptr<const netfilter::LocalAddresses> local, std::vector
 bool Guard::is_local(const Address& address) const
 {
     if (address.is_unspecified() || address.is_loopback() || address.is_multicast()) return true;
-    return local_ != nullptr && local_->contains(address);
+    return local_ != nullptr && local_->contains_now(address);
 }
 
 Result<> Guard::check(const Endpoint& destination, NamedBy named_by) const
