@@ -142,20 +142,20 @@ private:
         log::set_level(static_cast<log::Level>(std::clamp(order->log_level, 0, 3)));
         config::Sources sources;
         for (const auto& source : order->sources) sources.push_back({source.name, source.text});
-        auto parsed = config::parse(sources);
-        if (const auto* problems = std::get_if<Problems>(&parsed)) co_return said(*problems, sources);
-        auto settings = std::make_shared<config::Settings>(std::move(std::get<config::Settings>(parsed)));
-
         Surroundings around{order->generation, generation_, local_, {}, {}};
         for (const auto& socket : order->sockets) around.own_sockets.push_back(socket.bound);
-        if (settings->control.metrics) around.own_sockets.push_back(*settings->control.metrics);
         around.inspector_program = inspector_program_;
 
-        // Rules take about a second to compile; questions are answered meanwhile.
+        // Rules take about a second to compile, a hundred thousand routes as long to parse; questions are answered
+        // meanwhile.
         using Built = std::variant<session::GenerationPtr, Problems>;
-        auto building = [](std::shared_ptr<config::Settings> from, Surroundings with) -> Task<Built> {
-            co_return build(*from, with);
-        }(settings, std::move(around));
+        auto building = [](config::Sources from, Surroundings with) -> Task<Built> {
+            auto parsed = config::parse(from);
+            if (auto* problems = std::get_if<Problems>(&parsed)) co_return std::move(*problems);
+            const auto& settings = std::get<config::Settings>(parsed);
+            if (settings.control.metrics) with.own_sockets.push_back(*settings.control.metrics);
+            co_return build(settings, with);
+        }(sources, std::move(around));
         auto outcome = co_await asio::co_spawn(builder_.get_executor(), std::move(building), as_outcome);
         auto& [bug, built] = outcome;
         if (bug) std::rethrow_exception(bug);

@@ -205,9 +205,11 @@ Task<void> DataSide::beat()
     auto answered_at = std::chrono::steady_clock::now();
     while (!stopping_) {
         const auto process = serving_;
+        const auto asked_at = std::chrono::steady_clock::now();
         const auto answered = co_await process->ask(link::Kind::beat, {}, {}, settings_.beat_limit);
         const auto now = std::chrono::steady_clock::now();
-        if (answered || process != serving_ || serving_ended_) answered_at = now;
+        const bool stalled_ourselves = now - asked_at > 2 * settings_.beat_limit; // stopped, or a busy machine
+        if (answered || stalled_ourselves || process != serving_ || serving_ended_) answered_at = now;
         silent_ = now - answered_at > settings_.beat_limit;
         if (answered && alive_) alive_();
         if (!answered && !stopping_ && now - answered_at > settings_.hang_limit) {

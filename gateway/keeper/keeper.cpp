@@ -13,6 +13,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <filesystem>
 #include <sys/wait.h>
@@ -257,7 +258,7 @@ private:
             co_return outcome;
         }
         tell_reloading();
-        auto loading = load(options_.config_file);
+        auto loading = co_await load_aside();
         if (auto* rejected = std::get_if<Rejection>(&loading))
             outcome.rejection = std::move(*rejected);
         else
@@ -274,6 +275,18 @@ private:
                              {"error", outcome.ok ? "" : outcome.rejection.text}};
         data_.leave_turn();
         co_return outcome;
+    }
+
+    /// A large file takes seconds to parse: the watchdog is fed and questions are answered meanwhile.
+    Task<std::variant<Loaded, Rejection>> load_aside()
+    {
+        auto loading = [](std::string file) -> Task<std::variant<Loaded, Rejection>> {
+            co_return load(file);
+        }(options_.config_file);
+        auto outcome = co_await asio::co_spawn(loader_.get_executor(), std::move(loading), as_outcome);
+        auto& [bug, loaded] = outcome;
+        if (bug) std::rethrow_exception(bug);
+        co_return std::move(loaded);
     }
 
     Task<Reloaded> exchange(Loaded next)
@@ -434,6 +447,7 @@ private:
     InForce in_force_;
     LastReload last_reload_;
     asio::io_context io_{1};
+    asio::thread_pool loader_{1};
     asio::signal_set signals_;
     asio::signal_set children_;
     DeadlineWheel wheel_;
