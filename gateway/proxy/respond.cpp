@@ -9,6 +9,16 @@ namespace {
 constexpr int max_interim_responses = 16;
 constexpr std::size_t read_bytes = 16 * 1024;
 
+/// Status line and fields of a response that has no body, up to those that are ours.
+void begin_bodiless(std::string& out, const http::ResponseHead& response)
+{
+    out.clear();
+    http::append_status_line(out, response.status, response.reason);
+    for (const auto& field : response.fields)
+        if (!http::ends_here(field.name, response.connection_options) && !http::same_name(field.name, "Content-Length"))
+            http::append_field(out, field.name, field.value);
+}
+
 } // namespace
 
 /// An upstream's head may be larger than a client's: it is ours, or what we were asked to reach; still bounded.
@@ -63,12 +73,7 @@ Task<Result<>> HttpSession::pass_interim()
         continue_passed_ = true;
     }
     auto& out = response_out_;
-    out.clear();
-    http::append_status_line(out, response_.status, response_.reason);
-    for (const auto& field : response_.fields)
-        if (!http::ends_here(field.name, response_.connection_options) &&
-            !http::same_name(field.name, "Content-Length"))
-            http::append_field(out, field.name, field.value);
+    begin_bodiless(out, response_);
     http::append_end(out);
     client_.stream.expire_after(site_.settings.body_idle_limit);
     co_return co_await write_all(client_.stream, asio::buffer(out));
@@ -132,12 +137,7 @@ Task<Result<HttpSession::Next>> HttpSession::pass_upgrade()
     if (head_.upgrade.empty() || !request_sent_)
         co_return Error{Fault::malformed, Side::upstream, "101 that was not asked for", {}};
     auto& out = response_out_;
-    out.clear();
-    http::append_status_line(out, response_.status, response_.reason);
-    for (const auto& field : response_.fields)
-        if (!http::ends_here(field.name, response_.connection_options) &&
-            !http::same_name(field.name, "Content-Length"))
-            http::append_field(out, field.name, field.value);
+    begin_bodiless(out, response_);
     http::append_field(out, "Connection", "upgrade");
     http::append_field(out, "Upgrade", response_.upgrade.empty() ? head_.upgrade : response_.upgrade);
     http::append_end(out);

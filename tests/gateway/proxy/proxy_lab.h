@@ -116,4 +116,12 @@ protected:
     bool upgraded = false;
 };
 
+/// How often `part` stands in `text`.
+inline std::size_t occurrences(std::string_view text, std::string_view part)
+{
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++count;
+    return count;
+}
+
 } // namespace gw::proxy::testing
