@@ -1,6 +1,6 @@
 // A new configuration is put in force whole or not at all, and nobody is disturbed by it.
 
-#include "tests/end_to_end/scene.h"
+#include "tests/end_to_end/steady_load.h"
 
 #include <csignal>
 
@@ -114,32 +114,6 @@ TEST_F(Reload, AddsAndTakesAwayListeners)
     EXPECT_FALSE(through_us("8080", "/4"));
     EXPECT_EQ(gateway.rules(), "");
 }
-
-// Asks again and again until told to stop; counts what did not come back as it should.
-struct Load {
-    Load(const Network& network, bool keep_alive)
-        : thread([this, &network, keep_alive] {
-              const auto client = network.client(keep_alive ? "10.0.1.3" : "10.0.1.4");
-              Socket socket;
-              while (!stop) {
-                  if (!keep_alive || !socket.connected()) socket = client.dials("10.0.2.11:80");
-                  const bool sent = socket.connected() && socket.sends(request("GET", "/load", "a.example"));
-                  const auto answer = sent ? receive_message(socket) : Message{};
-                  ++(answer.whole && answer.head.starts_with("HTTP/1.1 200") ? good : bad);
-                  if (answer.header("connection") == "close") socket.closes();
-              }
-          })
-    {}
-    ~Load() { end(); }
-    void end()
-    {
-        stop = true;
-        if (thread.joinable()) thread.join();
-    }
-    std::atomic<bool> stop{false};
-    std::atomic<int> good{0}, bad{0};
-    std::thread thread;
-};
 
 TEST_F(Reload, FailsNotOneRequestUnderLoad)
 {

@@ -20,7 +20,7 @@ CHECKED = {"gateway/upstream/direct.cpp"}
 LOCAL = {
     "gateway/ctl/client.cpp": ("AF_UNIX", "the control socket"),
     "gateway/keeper/control_server.cpp": ("AF_UNIX", "asks whether another daemon serves the control socket"),
-    "netfilter/heartbeat.cpp": ("NETLINK", "the kernel"),
+    "netfilter/heartbeat.cpp": ("INADDR_LOOPBACK", "to itself, so that the rules see it"),
 }
 
 
