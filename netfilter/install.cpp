@@ -204,6 +204,9 @@ Result<> KernelInstaller::install_table(const Plan& plan)
         const auto listing = reader_.list_table(plan.settings.table);
         if (!listing) return listing.error();
         is_there = !listing->empty();
+        // Another one where a successor changed the rules and then died. It must not be written to while it is in
+        // force.
+        if (const auto in_force = captures_in(*listing); !in_force.empty()) captures_ = in_force;
     }
     const auto captures = is_there ? other_captures(captures_) : captures_a;
     if (auto replaced = replace_table(plan, captures, is_there); !replaced) return replaced;

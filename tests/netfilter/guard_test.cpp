@@ -386,14 +386,18 @@ TEST_F(GuardTest, AProcessThatKeptItsRulesGoesOnWhenTheSuccessorDies)
         second = ::fork();
         if (second != 0) return;
         auto adopted = Installer::adopt({}, std::move(handover));
-        if (adopted) ::kill(::getpid(), SIGKILL);
+        if (adopted && (*adopted)->install(plan_of(WhenDown::pass, {{443, 443}}))) ::kill(::getpid(), SIGKILL);
         ::_exit(1);
     });
     int status = 0;
     ::waitpid(second, &status, 0);
     EXPECT_TRUE(WIFSIGNALED(status)) << "it did not come so far";
     handover.descriptors.clear();
+    EXPECT_NE(first->missing().value(), "");
+    ASSERT_TRUE(first->repair(open_plan));
     EXPECT_EQ(first->missing().value(), "");
+    EXPECT_TRUE(has(host_.shell("nft -s list table inet gateway"), "jump captures_a"))
+        << "the chain in force was written to";
     ASSERT_TRUE(first->install(plan_of(WhenDown::pass, {{81, 81}})));
 }
 
