@@ -118,4 +118,17 @@ Result<std::string> NftContext::list_table(std::string_view name)
     return error;
 }
 
+Result<std::string> NftContext::list(const std::string& what, Form form)
+{
+    nft_ctx* context = context_.get();
+    const auto flags = nft_ctx_output_get_flags(context);
+    nft_ctx_output_set_flags(context, flags | NFT_CTX_OUTPUT_TERSE |
+                                          (form == Form::json ? NFT_CTX_OUTPUT_JSON : NFT_CTX_OUTPUT_HANDLE));
+    const bool listed = nft_run_cmd_from_buffer(context, ("list " + what).c_str()) == 0;
+    nft_ctx_output_set_flags(context, flags);
+    if (!listed) return error_of(context);
+    const char* text = nft_ctx_get_output_buffer(context);
+    return std::string(text == nullptr ? "" : text);
+}
+
 } // namespace gw::netfilter

@@ -26,6 +26,10 @@ public:
     Result<> try_out(const std::string& text);
     /// `table inet NAME` without counters; empty when there is none. Errors: as for `run`.
     Result<std::string> list_table(std::string_view name);
+    /// What `list ...` prints, without what sets hold. As text each rule has its handle behind it. Not as JSON: tables
+    /// with one flag, as ours have; libnftables 1.0.6 then reads memory it has freed. Errors: as for `run`.
+    enum class Form { json, text };
+    Result<std::string> list(const std::string& what, Form form);
     /// The netlink socket.
     int socket() const { return socket_; }
     /// From now on this one, in place of its own: the same as another context's, perhaps of another process. Both may
