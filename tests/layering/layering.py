@@ -28,7 +28,7 @@ LIBRARIES = {
     "yaml-cpp/": {"config"},
     "systemd/": {"keeper"},
     "CLI/": {"ctl", "main"},
-    "nlohmann/": {"ctl", "control", "keeper", "link"},
+    "nlohmann/": {"ctl", "control", "doctor", "keeper", "link"},
     "boost/beast": {"http"},
     "nghttp2/": {"http"},
     "spdlog/": set(),
