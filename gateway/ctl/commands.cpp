@@ -13,12 +13,12 @@ namespace {
 constexpr std::string_view file_type = "FILE";
 
 /// PRODUCT names them; they answer by name until they exist, and are not listed.
-constexpr std::array not_yet{"diff", "apply", "confirm", "rollback",    "doctor",        "waf",
+constexpr std::array not_yet{"diff", "apply", "confirm", "rollback",    "waf",
                              "ban",  "pool",  "tunnel",  "certificate", "support-bundle"};
 
 constexpr const char* exit_codes =
     "Exit codes: 0 ok, 1 what was asked about is wrong, 2 usage, 3 gatewayd cannot be reached, 4 not allowed,\n"
-    "5 gatewayd refused or failed, 130 interrupted. See gatewayctl(1).";
+    "5 gatewayd refused or failed, 6 doctor: only warnings, 130 interrupted. See gatewayctl(1).";
 
 CLI::App* command(CLI::App& app, const char* name, const char* help, Command which, Invocation& into)
 {
@@ -55,6 +55,15 @@ void add_file_commands(CLI::App& app, Invocation& into)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     explain->add_flag("--all", into.all, "each listener and route, however many");
     add_json(explain, into);
+
+    auto* doctor = command(app, "doctor", "find what would break interception on this host, and say what mends it",
+                           Command::doctor, into);
+    doctor->add_option("--config", into.file, "default: the daemon's, or /etc/gateway/gateway.yaml")
+        ->type_name(std::string(file_type));
+    doctor->add_flag("--offline", into.offline, "look at the file and the host only, without asking gatewayd");
+    doctor->add_flag("--probe", into.probe, "send a connection of its own through the rules (root)");
+    doctor->add_flag("--all", into.all, "also what is well");
+    add_json(doctor, into);
 
     auto* rules = app.add_subcommand("rules", "the kernel rules");
     rules->require_subcommand(1);

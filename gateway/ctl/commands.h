@@ -15,6 +15,7 @@ enum class Command {
     reload,
     upgrade,
     explain,
+    doctor,
     rules_show,
     rules_install,
     rules_remove,
@@ -32,11 +33,13 @@ struct Invocation {
     std::string socket = "/run/gateway/control.sock";
     bool json = false;
     bool wide = false;
-    bool live = false; ///< status --watch, log --follow
-    bool top = false;  ///< connections
-    bool all = false;  ///< explain
-    std::string file;  ///< check FILE, --config FILE; empty: the usual one, or the daemon
-    std::string url;   ///< explain
+    bool live = false;    ///< status --watch, log --follow
+    bool top = false;     ///< connections
+    bool all = false;     ///< explain, doctor
+    bool probe = false;   ///< doctor
+    bool offline = false; ///< doctor: without asking the daemon
+    std::string file;     ///< check FILE, --config FILE; empty: the usual one, or the daemon
+    std::string url;      ///< explain
     std::string method = "GET";
     std::string client; ///< explain, log
     std::string to;

@@ -2,6 +2,7 @@
 
 #include "gateway/ctl/commands.h"
 #include "gateway/ctl/completion.h"
+#include "gateway/ctl/doctor.h"
 #include "gateway/ctl/offline.h"
 #include "gateway/ctl/online.h"
 #include "gateway/ctl/rules.h"
@@ -21,6 +22,7 @@ Exit carry_out(const Invocation& invocation, std::string_view version, Output& o
     case Command::reload: return reload(invocation, output);
     case Command::upgrade: return upgrade(invocation, output);
     case Command::explain: return explain_url(invocation, output);
+    case Command::doctor: return examine(invocation, output);
     case Command::rules_show:
         return invocation.file.empty() ? show_rules_in_force(invocation, output)
                                        : show_rules_of_file(invocation, output);

@@ -10,6 +10,7 @@ enum class Exit {
     unreachable = 3,   ///< gatewayd is not running, or another socket is meant
     not_allowed = 4,   ///< neither root nor a member of the group
     failed = 5,        ///< gatewayd refused or failed, or its answer makes no sense
+    warned = 6,        ///< doctor: warnings, and nothing worse
     interrupted = 130, ///< Ctrl-C in a live view
 };
 

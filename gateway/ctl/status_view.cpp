@@ -35,6 +35,9 @@ std::string problems(const Json& status, const Look& look)
     std::string text;
     for (const auto& problem : list_at(status, "problems"))
         if (problem.is_string()) text += paint(look, Colour::red, "! " + first_line(problem.get<std::string>())) + '\n';
+    for (const auto& warning : list_at(status, "warnings"))
+        if (warning.is_string())
+            text += paint(look, Colour::yellow, "? " + first_line(warning.get<std::string>())) + '\n';
     return text;
 }
 

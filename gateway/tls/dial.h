@@ -3,7 +3,9 @@
 #include "gateway/base/stream.h"
 #include "gateway/tls/settings.h"
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace gw::tls {
@@ -21,5 +23,8 @@ public:
 /// Errors: `refused`, side upstream, when the handshake fails: `what` says why (name, expiry, issuer); of the stream.
 Task<Result<std::unique_ptr<Stream>>> dial(std::unique_ptr<Stream> plain, std::string name,
                                            std::shared_ptr<const DialContext> context);
+
+/// When the certificate that the upstream showed ends; none when `stream` is not one that `dial` made.
+std::optional<std::chrono::system_clock::time_point> certificate_end(const Stream& stream);
 
 } // namespace gw::tls

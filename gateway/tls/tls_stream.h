@@ -20,6 +20,7 @@ public:
 
     /// Errors: `refused` with the reason, side upstream; of the inner stream.
     Task<Result<>> shake_hands();
+    const SSL* openssl() const { return ssl_.get(); }
 
     Task<Result<std::size_t>> read_some(asio::mutable_buffer into) override;
     Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) override;

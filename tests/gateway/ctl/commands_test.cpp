@@ -83,8 +83,8 @@ TEST(CommandLine, TakesTheFiltersOfLog)
 
 TEST(CommandLine, RefusesByNameWhatDoesNotExistYet)
 {
-    for (const std::string name : {"diff", "apply", "confirm", "rollback", "doctor", "waf", "ban", "pool", "tunnel",
-                                   "certificate", "support-bundle"}) {
+    for (const std::string name :
+         {"diff", "apply", "confirm", "rollback", "waf", "ban", "pool", "tunnel", "certificate", "support-bundle"}) {
         const auto ending = ending_of({name, "--confirm", "120s"});
         EXPECT_EQ(ending.exit, Exit::usage);
         EXPECT_EQ(ending.text, '"' + name + "\" is not supported yet");
