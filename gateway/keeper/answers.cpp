@@ -1,5 +1,7 @@
 #include "gateway/keeper/answers.h"
 
+#include "gateway/keeper/doctor.h"
+
 #include <unistd.h>
 
 namespace gw::keeper {
@@ -29,7 +31,7 @@ Json Answers::problems(const Json& of_data, const Result<link::Answer>& data, co
     return problems;
 }
 
-link::Answer Answers::status(const Result<link::Answer>& data) const
+link::Answer Answers::status(const Result<link::Answer>& data, HostDoctor& doctor) const
 {
     auto inner = data && data->status == 200 ? Json::parse(data->body, nullptr, false) : Json::object();
     if (inner.is_discarded()) inner = Json::object();
@@ -57,6 +59,7 @@ link::Answer Answers::status(const Result<link::Answer>& data) const
     for (auto& [name, value] : inner.items())
         if (!status.contains(name)) status[name] = value;
     status["problems"] = all_problems;
+    doctor.add_to_status(status);
     return json_answer(200, status);
 }
 

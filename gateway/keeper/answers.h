@@ -10,6 +10,7 @@
 
 namespace gw::keeper {
 
+class HostDoctor;
 using Json = nlohmann::ordered_json;
 
 link::Answer json_answer(int status, const Json& json);
@@ -30,7 +31,7 @@ public:
     link::Answer version() const;
     link::Answer rules() const;
     /// `data`: the data process's part, or why there is none. Answers even while the data process does not.
-    link::Answer status(const Result<link::Answer>& data) const;
+    link::Answer status(const Result<link::Answer>& data, HostDoctor& doctor) const;
 
 private:
     Json problems(const Json& of_data, const Result<link::Answer>& data, const std::string& missing) const;

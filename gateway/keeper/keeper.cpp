@@ -4,6 +4,7 @@
 #include "gateway/keeper/answers.h"
 #include "gateway/keeper/control_server.h"
 #include "gateway/keeper/data_side.h"
+#include "gateway/keeper/doctor.h"
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/rules.h"
 #include "gateway/keeper/sockets.h"
@@ -95,6 +96,7 @@ private:
         data_.watch([this] { rules_.alive(); });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
         if (predecessor_) asio::co_spawn(io_, see_predecessor_off(), end_on_bug);
+        asio::co_spawn(io_, doctor_.watch(), end_on_bug);
     }
 
     Task<Result<>> start()
@@ -123,6 +125,7 @@ private:
         signals_.cancel();
         children_.cancel();
         server_.close();
+        doctor_.end();
         data_.end();
         wheel_.stop();
         io_.stop();
@@ -426,9 +429,11 @@ private:
         if (path == "/v1/version") co_return answers_.version();
         if (path == "/v1/rules") co_return answers_.rules();
         if (in_force_.loaded == nullptr) co_return json_answer(503, {{"error", "the gateway is still starting"}});
+        if (path == "/v1/doctor") co_return doctor_.answer();
         auto answered = co_await data_.ask(std::move(target));
         auto answer = answered ? link::decode_answer(*answered) : Result<link::Answer>{answered.error()};
-        if (path == "/v1/status") co_return answers_.status(answer);
+        if (path == "/v1/status") co_return answers_.status(answer, doctor_);
+        if (path == "/v1/metrics" && answer && answer->status == 200) answer->body += doctor_.metrics();
         if (!answer) co_return json_answer(503, {{"error", answer.error().what}});
         co_return *answer;
     }
@@ -458,6 +463,7 @@ private:
     std::shared_ptr<DataLink> successor_;   // has taken this one's place
     std::optional<link::Link> predecessor_; // while that one still ends
     ControlServer::Listeners inherited_;    // until they are served
+    HostDoctor doctor_{io_, in_force_, rules_};
     bool stopping_ = false;
     int status_ = 0;
 };
