@@ -2,13 +2,12 @@
 
 #include "gateway/base/flow.h"
 #include "gateway/base/result.h"
+#include "gateway/intake/need_more.h"
 
 #include <string_view>
 #include <variant>
 
 namespace gw::intake {
-
-struct NeedMore {};
 
 /// What `received` (everything read so far, from the first byte) is the start of. Pure.
 /// TLS: reassembles a ClientHello over any number of records; done when it is whole. One that breaks the format is
