@@ -45,10 +45,11 @@ protected:
         }
         return found;
     }
-    /// Sends these bytes over a connection of its own, waits for its end, and gives the client's port.
+    /// Sends these bytes over a connection of its own, waits for its end, and gives the client's port: each has
+    /// another.
     int sends(std::string_view endpoint, std::string_view bytes)
     {
-        auto socket = network.client("10.0.1.2").dials(endpoint);
+        auto socket = network.client("10.0.1.2").dials(endpoint, next_port_++);
         socket.sends(bytes);
         socket.ends_writing();
         socket.receives_all();
@@ -66,6 +67,7 @@ protected:
             ASSERT_TRUE(byte == '\n' || static_cast<unsigned char>(byte) >= 0x20) << int{byte};
     }
     std::size_t connections_ = 0;
+    std::uint16_t next_port_ = 20'000;
 };
 
 TEST_F(LogRoundTrip, GivesBackEveryByteOfANameInAClientHello)

@@ -14,13 +14,13 @@ namespace {
 constexpr std::string_view nginx_configuration = R"(
 daemon off;
 master_process off;
-pid FOLDER/pid;
-error_log FOLDER/error.log warn;
+pid @FOLDER@/pid;
+error_log @FOLDER@/error.log warn;
 events { worker_connections 4096; }
 http {
     access_log off;
-    client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy; fastcgi_temp_path FOLDER/fastcgi;
-    uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
+    client_body_temp_path @FOLDER@/body; proxy_temp_path @FOLDER@/proxy; fastcgi_temp_path @FOLDER@/fastcgi;
+    uwsgi_temp_path @FOLDER@/uwsgi; scgi_temp_path @FOLDER@/scgi;
     log_format facts escape=json '{"client":"$remote_addr","port":$remote_port,"method":"$request_method",'
         '"target":"$request_uri","host":"$http_host","status":$status,"scheme":"$scheme",'
         '"forwarded_for":"$http_x_forwarded_for","forwarded":"$http_forwarded","received":$request_length}';
@@ -28,12 +28,12 @@ http {
     keepalive_requests 1000000;
     default_type text/plain;
     server {
-        listen V4:80; listen [V6]:80; listen V4:8080; listen [V6]:8080;
-        listen V4:443 ssl; listen [V6]:443 ssl;
-        ssl_certificate FOLDER/certificate.pem; ssl_certificate_key FOLDER/key.pem;
-        access_log FOLDER/access.log facts;
-        location / { return 200 "this is NAME\n"; }
-        location /file/ { alias FOLDER/files/; }
+        listen @V4@:80; listen [@V6@]:80; listen @V4@:8080; listen [@V6@]:8080;
+        listen @V4@:443 ssl; listen [@V6@]:443 ssl;
+        ssl_certificate @FOLDER@/certificate.pem; ssl_certificate_key @FOLDER@/key.pem;
+        access_log @FOLDER@/access.log facts;
+        location / { return 200 "this is @NAME@\n"; }
+        location /file/ { alias @FOLDER@/files/; }
     }
 }
 )";
@@ -61,8 +61,8 @@ WebServer::WebServer(Network& network, std::string name, int host) : name_(std::
         const auto path = folder_.write("files/" + std::to_string(mebibytes), "");
         std::filesystem::resize_file(path, static_cast<std::uintmax_t>(mebibytes) * 1024 * 1024);
     }
-    auto text = with(std::string(nginx_configuration), "FOLDER", folder_.path());
-    text = with(with(with(std::move(text), "V4", v4), "V6", v6), "NAME", name_);
+    auto text = with(std::string(nginx_configuration), "@FOLDER@", folder_.path());
+    text = with(with(with(std::move(text), "@V4@", v4), "@V6@", v6), "@NAME@", name_);
     // Sockets listen before the file with its process id is there.
     process_ = std::make_unique<Process>(Command{"nginx", "-p", folder_.path(), "-c", folder_.write("nginx.conf", text),
                                                  "-e", folder_.path("error.log")},
