@@ -20,6 +20,11 @@ protected:
     {
         return network.client("10.0.1.2").asks("http://shop.example" + target, std::move(options));
     }
+    /// Requests are told apart by their queries.
+    static std::string inspecting(std::string_view more)
+    {
+        return intercepting(std::string("logs: {access: {query: full}}\n").append(more));
+    }
     Json waf_of(std::string_view target) const { return gateway.request_record(target).value("waf", Json::object()); }
 
     std::unique_ptr<Origin> origin_made_ =
@@ -31,7 +36,7 @@ std::vector<int> rules_of(const Json& waf) { return waf.value("rules", std::vect
 
 TEST_F(Waf, RefusesAnSqlInjectionAndNamesTheRuleInTheLog)
 {
-    gateway.runs_with(intercepting("waf: {mode: block}"));
+    gateway.runs_with(inspecting("waf: {mode: block}"));
 
     const auto fine = asks("/item?id=17");
     const auto attack = asks(injection);
@@ -51,7 +56,7 @@ TEST_F(Waf, RefusesAnSqlInjectionAndNamesTheRuleInTheLog)
 
 TEST_F(Waf, LetsPassWhatItOnlyDetects)
 {
-    gateway.runs_with(intercepting("waf: {mode: detect}"));
+    gateway.runs_with(inspecting("waf: {mode: detect}"));
     EXPECT_EQ(asks(injection).status, 200);
     const auto waf = waf_of(injection);
     EXPECT_EQ(waf.value("verdict", ""), "detected");
@@ -60,7 +65,7 @@ TEST_F(Waf, LetsPassWhatItOnlyDetects)
 
 TEST_F(Waf, ObeysEachRoutesPolicy)
 {
-    gateway.runs_with(intercepting(R"(
+    gateway.runs_with(inspecting(R"(
 waf: {mode: block}
 routes:
   - {path: /free, to: original, waf: {mode: "off"}}
@@ -79,7 +84,7 @@ routes:
 
 TEST_F(Waf, ReadsBodies)
 {
-    gateway.runs_with(intercepting("waf: {mode: block, bodies: {request_max: 64KiB}}"));
+    gateway.runs_with(inspecting("waf: {mode: block, bodies: {request_max: 64KiB}}"));
     EXPECT_EQ(asks("/form", {"--data", "comment=hello"}).status, 200);
     EXPECT_EQ(asks("/form", {"--data", "comment=<script>alert(1)</script>"}).status, 403);
     EXPECT_EQ(asks("/json", {"-H", "Content-Type: application/json", "--data", R"({"q": "1' OR '1'='1' -- "})"}).status,
@@ -104,7 +109,7 @@ TEST_F(Waf, LooksAtResponses)
                        "server version for the right syntax to use",
                        "Content-Type: text/html\r\n"));
     });
-    gateway.runs_with(intercepting("waf: {mode: block}"));
+    gateway.runs_with(inspecting("waf: {mode: block}"));
     const auto answer = network.client("10.0.1.2").asks("http://10.0.2.12/page");
     EXPECT_EQ(answer.status, 403) << answer.body;
     EXPECT_THAT(answer.body, Not(HasSubstr("MySQL")));
@@ -112,7 +117,7 @@ TEST_F(Waf, LooksAtResponses)
 
 TEST_F(Waf, SeesAPathBehindAnEncodedQuestionMark)
 {
-    gateway.runs_with(intercepting("waf: {mode: block}"));
+    gateway.runs_with(inspecting("waf: {mode: block}"));
     EXPECT_EQ(asks("/page%3f/<script>alert(1)</script>", {"--path-as-is"}).status, 403);
     EXPECT_EQ(asks("/page%3f/%3Cscript%3Ealert(1)%3C/script%3E").status, 403);
     EXPECT_THAT(origin.received(), Not(HasSubstr("script")));
@@ -120,7 +125,7 @@ TEST_F(Waf, SeesAPathBehindAnEncodedQuestionMark)
 
 TEST_F(Waf, BoundsWhatOneRequestCosts)
 {
-    gateway.runs_with(intercepting("waf: {mode: block}"));
+    gateway.runs_with(inspecting("waf: {mode: block}"));
     std::string many = "a";
     for (int number = 0; number < 2'000; ++number) many += "&a=";
     const Folder folder;
@@ -135,7 +140,7 @@ TEST_F(Waf, BoundsWhatOneRequestCosts)
 
 TEST_F(Waf, LosesOnlyTheRequestsOfAnInspectorThatDies)
 {
-    gateway.runs_with(intercepting("waf: {mode: block}"));
+    gateway.runs_with(inspecting("waf: {mode: block}"));
     EXPECT_EQ(asks("/before").status, 200);
     const auto inspectors = gateway.process_ids("gateway-inspector");
     ASSERT_FALSE(inspectors.empty());
@@ -150,7 +155,7 @@ TEST_F(Waf, LosesOnlyTheRequestsOfAnInspectorThatDies)
 
 TEST_F(Waf, LosesOnlyTheRequestUnderWayWhenEveryInspectorHangs)
 {
-    gateway.runs_with(intercepting("waf: {mode: block}\nworkers: 1"));
+    gateway.runs_with(inspecting("waf: {mode: block}\nworkers: 1"));
     EXPECT_EQ(asks("/before").status, 200);
     const auto inspectors = gateway.process_ids("gateway-inspector");
     ASSERT_FALSE(inspectors.empty());
@@ -168,7 +173,7 @@ TEST_F(Waf, LosesOnlyTheRequestUnderWayWhenEveryInspectorHangs)
 
 TEST_F(Waf, PassesWhatCannotBeInspectedWhereThatIsAskedFor)
 {
-    gateway.runs_with(intercepting("waf: {mode: block, on_failure: pass}\nworkers: 1"));
+    gateway.runs_with(inspecting("waf: {mode: block, on_failure: pass}\nworkers: 1"));
     EXPECT_EQ(asks("/before").status, 200);
     const auto inspectors = gateway.process_ids("gateway-inspector");
     ASSERT_FALSE(inspectors.empty());
