@@ -214,7 +214,11 @@ private:
 
     Task<void> drain(bool gently)
     {
-        for (auto& worker : workers_) worker->drain(gently);
+        // Until a worker has heard of it, it may still accept: nobody inside does not mean that nobody comes.
+        auto gathering = std::make_shared<Gathering<bool>>(io_);
+        gathering->missing = workers_.size();
+        for (auto& worker : workers_) worker->drain(gently, [this, gathering] { arrived(gathering, true); });
+        co_await all_arrived(gathering);
         asio::steady_timer pause{io_};
         while (gate_.inside() > 0) {
             pause.expires_after(20ms);

@@ -67,7 +67,7 @@ std::string HttpSession::request_id() const
 /// True when what is left of the request's body is so little that reading it costs less than a new connection.
 bool HttpSession::can_keep_after_answer() const
 {
-    if (!head_.keep_alive || around_.draining) return false;
+    if (!head_.keep_alive || around_.draining != Draining::no) return false;
     // Part of such a body may have been read and not sent: where the next request begins, nobody knows.
     if (upload_begun_ && !request_sent_) return false;
     if (body_is_here() || request_body_.ended()) return true;

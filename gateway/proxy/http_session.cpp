@@ -258,7 +258,7 @@ Task<Result<upstream::ConnectionPtr>> HttpSession::run()
         // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
         if (upstream_ != nullptr && !upstream_->target.source && client_.received.empty())
             around_.dialer.give_back(std::move(upstream_));
-        if (around_.draining && client_.received.empty()) break;
+        if (around_.draining == Draining::now && client_.received.empty()) break;
         client_.received.release_if_empty();
     }
     if (upstream_ != nullptr) around_.dialer.give_back(std::move(upstream_));

@@ -22,12 +22,19 @@ struct Client {
     route::Action otherwise = route::Action::deny; ///< what no route matches
 };
 
+/// The gateway ends, and its connections with it.
+enum class Draining {
+    no,
+    gently, ///< after the next answer, which says so: no client that may still send a request is cut off
+    now,    ///< after what is under way
+};
+
 /// What a worker and a generation give to every session.
 struct Surroundings {
     const Site& site;
     waf::Inspector* inspector = nullptr; ///< null: every policy is off
     upstream::Dialer& dialer;
-    const bool& draining; ///< true: answer what is under way, then close
+    const Draining& draining;
 };
 
 /// Serves one request after another until the client or the gateway ends the connection, or a protocol upgrade: then

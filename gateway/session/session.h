@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/socket_stream.h"
+#include "gateway/proxy/proxy.h"
 #include "gateway/session/gate.h"
 #include "gateway/session/generation.h"
 #include "gateway/session/record.h"
@@ -18,7 +19,7 @@ struct Surroundings {
     GenerationPtr generation;
     std::shared_ptr<waf::Inspector> inspector;
     upstream::Dialer& dialer;
-    const bool& draining;
+    const proxy::Draining& draining;
 };
 
 /// The worker, as a session sees it.

@@ -83,7 +83,7 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
             const bool stays = std::find(keep.begin(), keep.end(), acceptor->key) != keep.end();
             if (!stays) acceptor->close();
         }
-        if (draining_) add->clear();
+        if (draining_ != proxy::Draining::no) add->clear();
         for (auto& socket : *add) {
             auto key = socket.listener + " " + socket.bound.text();
             auto acceptor = std::make_unique<Acceptor>(io_, std::move(key), socket.listener);
@@ -127,11 +127,12 @@ void Worker::install(GenerationPtr generation)
     generation_ = std::move(generation);
 }
 
-void Worker::drain(bool gently)
+void Worker::drain(bool gently, std::function<void()> done)
 {
-    asio::post(io_, [this, gently] {
-        draining_ = true;
+    asio::post(io_, [this, gently, done = std::move(done)] {
+        draining_ = gently ? proxy::Draining::gently : proxy::Draining::now;
         for (auto& acceptor : acceptors_) acceptor->close();
+        if (done) done();
         if (gently) return;
         for (auto* session = first_; session != nullptr; session = session->next_) session->drain();
         if (dialer_ != nullptr) dialer_->close_idle();
@@ -141,7 +142,7 @@ void Worker::drain(bool gently)
 void Worker::stop()
 {
     asio::post(io_, [this] {
-        draining_ = true;
+        draining_ = proxy::Draining::now;
         for (auto& acceptor : acceptors_) acceptor->close();
         for (auto* session = first_; session != nullptr; session = session->next_) session->abort();
         wait_for_last(std::chrono::steady_clock::now() + stop_limit);

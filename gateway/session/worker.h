@@ -35,7 +35,8 @@ public:
                std::function<void()> done);
     /// Accepts nothing more; idle connections end now (`gently`: after their next request), others after what they are
     /// doing.
-    void drain(bool gently = false);
+    /// `done`: called on the worker's thread when it accepts nothing more.
+    void drain(bool gently = false, std::function<void()> done = {});
     /// Ends all connections.
     void stop();
 
@@ -81,7 +82,7 @@ private:
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     Session* first_ = nullptr; // those under way
     Counters counters_;
-    bool draining_ = false;
+    proxy::Draining draining_ = proxy::Draining::no;
     std::thread thread_;
 };
 

@@ -110,7 +110,7 @@ protected:
     Settings settings;
     Flow flow;
     route::Action otherwise = route::Action::forward_original;
-    bool draining = false;
+    Draining draining = Draining::no;
     std::vector<Seen> seen;
     std::optional<Error> end; ///< of the connection
     bool upgraded = false;
