@@ -20,7 +20,7 @@ public:
                   const bool sent = socket.connected() && socket.sends(request("GET", "/load", "a.example"));
                   const auto answer = sent ? receive_message(socket) : Message{};
                   ++(answer.whole && answer.head.starts_with("HTTP/1.1 200") ? good : bad);
-                  if (answer.header("connection") == "close") socket.closes();
+                  if (answer.header("connection") == "close" || !answer.whole) socket.closes();
               }
           })
     {}

@@ -1,13 +1,11 @@
 // Another program file takes the place of the one that runs: sockets, rules and connections stay, or nothing changes.
 
-#include "tests/end_to_end/scene.h"
+#include "tests/end_to_end/steady_load.h"
 
-#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 namespace gw::lab {
 namespace {
@@ -63,32 +61,6 @@ protected:
     Folder folder_;
 };
 
-// Asks again and again until told to stop; counts what did not come back as it should.
-struct Load {
-    Load(const Network& network, std::string from, bool keep_alive)
-        : thread([this, &network, from = std::move(from), keep_alive] {
-              const auto client = network.client(from);
-              Socket socket;
-              while (!stop) {
-                  if (!keep_alive || !socket.connected()) socket = client.dials("10.0.2.11:80");
-                  const bool sent = socket.connected() && socket.sends(request("GET", "/load", "a.example"));
-                  const auto answer = sent ? receive_message(socket) : Message{};
-                  ++(answer.whole && answer.head.starts_with("HTTP/1.1 200") ? good : bad);
-                  if (answer.header("connection") == "close" || !answer.whole) socket.closes();
-              }
-          })
-    {}
-    ~Load() { end(); }
-    void end()
-    {
-        stop = true;
-        if (thread.joinable()) thread.join();
-    }
-    std::atomic<bool> stop{false};
-    std::atomic<int> good{0}, bad{0};
-    std::thread thread;
-};
-
 int repetitions(int otherwise)
 {
     const char* wanted = std::getenv("GW_SOAK_UPGRADES");
@@ -99,7 +71,7 @@ TEST_F(Upgrade, FailsNotOneRequestUnderLoad)
 {
     Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
     gateway.runs_with(intercepting());
-    Load kept(network, "10.0.1.3", true), fresh(network, "10.0.1.4", false);
+    Load kept(network, true), fresh(network, false);
     ASSERT_TRUE(eventually([&] { return kept.good > 10 && fresh.good > 10; }));
 
     int serving = gateway.process().id();

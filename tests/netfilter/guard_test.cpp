@@ -4,7 +4,7 @@
 #include "netfilter/guard_text.h"
 #include "netfilter/install.h"
 
-#include "tests/netfilter/namespaces.h"
+#include "tests/netfilter/installing.h"
 #include "tests/netfilter/plans.h"
 
 #include <chrono>
@@ -21,8 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 Plan plan_of(WhenDown when_down, std::vector<PortRange> ports = {{80, 80}})
 {
     auto web = capture("web", {"192.0.2.0/24", "2001:db8::/32"}, std::move(ports));
@@ -32,31 +30,12 @@ Plan plan_of(WhenDown when_down, std::vector<PortRange> ports = {{80, 80}})
 const Plan closed_plan = plan_of(WhenDown::reject);
 const Plan open_plan = plan_of(WhenDown::pass);
 
-class GuardTest : public ::testing::Test {
+class GuardTest : public Installing {
 protected:
-    void SetUp() override
-    {
-        if (!is_root() || !host_.made()) GTEST_SKIP() << "needs root for a network namespace";
-        if (host_.shell("nft --version").find("nftables") == std::string::npos) GTEST_SKIP() << "needs nft";
-    }
-    std::unique_ptr<Installer> open()
-    {
-        std::unique_ptr<Installer> opened;
-        host_.inside([&] {
-            auto made = Installer::open({});
-            if (made)
-                opened = std::move(*made);
-            else
-                ADD_FAILURE() << describe(made.error());
-        });
-        return opened;
-    }
     std::string guard() { return host_.shell("nft -s list table inet gateway_guard 2>/dev/null"); }
     std::string alive() { return host_.shell("nft list set inet gateway alive"); }
     std::string tables() { return host_.shell("nft list tables"); }
     std::string policy() { return host_.shell("ip -4 rule; ip -6 rule; ip route show table 7373 2>&1"); }
-
-    Namespace host_;
 };
 
 } // namespace

@@ -1,6 +1,6 @@
 #include "netfilter/install.h"
 
-#include "tests/netfilter/namespaces.h"
+#include "tests/netfilter/installing.h"
 #include "tests/netfilter/plans.h"
 
 #include <chrono>
@@ -21,28 +21,8 @@ Plan plan_for(std::vector<PortRange> ports, std::vector<std::string> present = {
 }
 Plan small_plan() { return plan_for({{80, 80}}); }
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-class InstallTest : public ::testing::Test {
+class InstallTest : public Installing {
 protected:
-    void SetUp() override
-    {
-        if (!is_root() || !host_.made()) GTEST_SKIP() << "needs root for a network namespace";
-        if (host_.shell("nft --version").find("nftables") == std::string::npos) GTEST_SKIP() << "needs nft";
-    }
-
-    std::unique_ptr<Installer> open()
-    {
-        std::unique_ptr<Installer> opened;
-        host_.inside([&] {
-            auto made = Installer::open({});
-            if (made)
-                opened = std::move(*made);
-            else
-                ADD_FAILURE() << describe(made.error());
-        });
-        return opened;
-    }
     std::string tables() { return host_.shell("nft list tables"); }
     std::string ruleset() { return host_.shell("nft -s list ruleset"); }
     std::string policy()
@@ -54,8 +34,6 @@ protected:
     {
         return !has(host_.shell("ip -4 rule; ip -6 rule"), "7373") && !has(policy(), "local default");
     }
-
-    Namespace host_;
 };
 
 /// A process that installs and then does nothing.
