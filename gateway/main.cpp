@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 
 namespace {
@@ -24,6 +26,15 @@ int check(const std::string& file)
         std::fprintf(stderr, "%s\n", gw::config::describe(problem, sources ? *sources : gw::config::Sources{}).c_str());
     if (problems.empty()) std::printf("%s: good\n", file.c_str());
     return problems.empty() ? 0 : 1;
+}
+
+/// What the service manager says; else the usual one, where somebody has made it.
+std::string default_state_directory()
+{
+    if (const char* named = std::getenv("STATE_DIRECTORY"); named != nullptr && *named != '\0')
+        return std::string{named}.substr(0, std::string{named}.find(':'));
+    std::error_code ignored;
+    return std::filesystem::is_directory("/var/lib/gateway", ignored) ? "/var/lib/gateway" : "";
 }
 
 } // namespace
@@ -49,6 +60,9 @@ int main(int count, char** values)
     app.add_flag("--check", check_only, "check the configuration, print every problem, and end");
     app.add_flag("--show-rules", show_rules, "print the kernel rules the configuration asks for, and end");
     app.add_option("--log-level", options.level, "over logs.level")->transform(CLI::CheckedTransformer(levels));
+    app.add_option("--state-dir", options.state_directory, "what was in force is kept there, for rollback and bad days")
+        ->default_str("$STATE_DIRECTORY, or /var/lib/gateway where it exists");
+    app.add_flag("--strict-start", options.strict_start, "do not start with the last-known-good configuration instead");
     app.add_option("--role", role)->group("");
     app.add_option("--link-fd", link)->group("");
     app.set_version_flag("--version", std::string{"gatewayd "} + GW_VERSION);
@@ -58,5 +72,7 @@ int main(int count, char** values)
     if (role == "successor") options.predecessor = link;
     if (check_only) return check(options.config_file);
     if (show_rules) return gw::keeper::show_rules(options);
+    if (app.count("--state-dir") == 0) options.state_directory = default_state_directory();
+    ::setenv("STATE_DIRECTORY", options.state_directory.c_str(), 1); // a successor has no options of its own
     return gw::keeper::run(options);
 }

@@ -1,4 +1,4 @@
-#include "gateway/config/config.h"
+#include "gateway/config/read.h"
 #include "gateway/config/encoding.h"
 #include "gateway/config/yaml.h"
 
@@ -118,12 +118,8 @@ Problems add_included(Sources& sources, const File& main, const Node& include)
     return problems;
 }
 
-} // namespace
-
-std::variant<Sources, Problems> read_sources(const std::string& main_file)
+std::variant<Sources, Problems> with_included(File main, const std::string& main_file)
 {
-    auto main = read_file(main_file, true);
-    if (!main.wrong.empty()) return Problems{{{main_file, 0, 0}, "", main.wrong}};
     Sources sources{{main_file, main.text}};
     if (main.text.find("include") == std::string::npos) return sources;
     const auto document = parse_yaml(main.text);
@@ -132,6 +128,27 @@ std::variant<Sources, Problems> read_sources(const std::string& main_file)
         if (!problems.empty()) return problems;
     }
     return sources;
+}
+
+} // namespace
+
+std::variant<Sources, Problems> read_sources(const std::string& main_file)
+{
+    auto main = read_file(main_file, true);
+    if (!main.wrong.empty()) return Problems{{{main_file, 0, 0}, "", main.wrong}};
+    return with_included(std::move(main), main_file);
+}
+
+std::variant<Sources, Problems> read_sources(const std::string& main_file, std::string main_text)
+{
+    File main{std::move(main_text), 0, 0, {}};
+    if (main.text.size() > most_file_bytes) return Problems{{{main_file, 0, 0}, "", "is larger than 16 MiB"}};
+    struct stat about {};
+    if (::stat(main_file.c_str(), &about) == 0) {
+        main.device = about.st_dev;
+        main.inode = about.st_ino;
+    }
+    return with_included(std::move(main), main_file);
 }
 
 } // namespace gw::config

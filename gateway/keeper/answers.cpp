@@ -22,21 +22,23 @@ link::Answer Answers::rules() const
                              {"ip", installed ? netfilter::ip_text(rules_.plan()) : ""}});
 }
 
-Json Answers::problems(const Json& of_data, const Result<link::Answer>& data, const std::string& missing) const
+Json Answers::problems(const Json& of_data, const Result<link::Answer>& data, const std::string& missing,
+                       const Json& more) const
 {
-    auto problems = of_data.value("problems", Json::array());
+    auto problems = more.value("problems", Json::array());
+    for (const auto& problem : of_data.value("problems", Json::array())) problems.push_back(problem);
     if (!data) problems.push_back("data process: " + data.error().what);
     if (!missing.empty()) problems.push_back("rules: " + missing);
     if (last_reload_.refused()) problems.push_back("the last reload was refused");
     return problems;
 }
 
-link::Answer Answers::status(const Result<link::Answer>& data, HostDoctor& doctor) const
+link::Answer Answers::status(const Result<link::Answer>& data, HostDoctor& doctor, const Json& more) const
 {
     auto inner = data && data->status == 200 ? Json::parse(data->body, nullptr, false) : Json::object();
     if (inner.is_discarded()) inner = Json::object();
     const auto missing = rules_.missing();
-    const auto all_problems = problems(inner, data, missing);
+    const auto all_problems = problems(inner, data, missing, more);
     const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_);
     Json status{{"version", options_.version},
                 {"pid", ::getpid()},
@@ -56,6 +58,7 @@ link::Answer Answers::status(const Result<link::Answer>& data, HostDoctor& docto
                   {"healed", rules_.healed()},
                   {"last_healed", rules_.last_healed()}}},
                 {"last_reload", last_reload_.json}};
+    for (auto& [name, value] : more.items()) status[name] = value;
     for (auto& [name, value] : inner.items())
         if (!status.contains(name)) status[name] = value;
     status["problems"] = all_problems;

@@ -30,11 +30,13 @@ public:
 
     link::Answer version() const;
     link::Answer rules() const;
-    /// `data`: the data process's part, or why there is none. Answers even while the data process does not.
-    link::Answer status(const Result<link::Answer>& data, HostDoctor& doctor) const;
+    /// `data`: the data process's part, or why there is none. Answers even while the data process does not. `more`: the
+    /// members of others, beside `problems`.
+    link::Answer status(const Result<link::Answer>& data, HostDoctor& doctor, const Json& more) const;
 
 private:
-    Json problems(const Json& of_data, const Result<link::Answer>& data, const std::string& missing) const;
+    Json problems(const Json& of_data, const Result<link::Answer>& data, const std::string& missing,
+                  const Json& more) const;
 
     const Options& options_;
     const InForce& in_force_;

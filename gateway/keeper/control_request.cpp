@@ -10,7 +10,8 @@ ControlAnswer parse_control_request(std::string_view received, http::HeadProgres
     if (std::holds_alternative<http::NeedMore>(parsed)) return http::NeedMore{};
     if (!head.path.starts_with('/'))
         return http::Refusal{400, {Fault::malformed, Side::client, "the target is no path", {}}};
-    return ControlRequest{std::string{head.method}, std::string{head.path} + std::string{head.query}};
+    return ControlRequest{std::string{head.method}, std::string{head.path} + std::string{head.query}, head.framing,
+                          head.expects_continue, std::get<http::Complete>(parsed).size_bytes};
 }
 
 } // namespace gw::keeper

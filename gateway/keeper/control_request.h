@@ -11,7 +11,10 @@ namespace gw::keeper {
 /// A question of the control socket, copied out of the buffer it was read into.
 struct ControlRequest {
     std::string method;
-    std::string target; ///< path and query as written
+    std::string target;         ///< path and query as written
+    http::Framing framing{};    ///< of the body that follows
+    bool waits = false;         ///< for 100 before it sends that
+    std::size_t head_bytes = 0; ///< the body starts here
 };
 using ControlAnswer = std::variant<http::NeedMore, ControlRequest, http::Refusal>;
 

@@ -4,6 +4,7 @@
 #include "gateway/base/descriptor.h"
 #include "gateway/base/log.h"
 #include "gateway/base/socket_stream.h"
+#include "gateway/http/body.h"
 #include "gateway/http/encode.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -25,6 +26,19 @@ constexpr auto pause_when_full = std::chrono::milliseconds{50};
 
 constexpr auto end_on_bug = [](std::exception_ptr bug) {
     if (bug) std::rethrow_exception(bug);
+};
+
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// One more body is being read while it lives.
+struct BodyCount {
+    explicit BodyCount(std::size_t& count) : count_(count) { ++count_; }
+    ~BodyCount() { --count_; }
+    BodyCount(const BodyCount&) = delete;
+    BodyCount& operator=(const BodyCount&) = delete;
+
+private:
+    std::size_t& count_;
 };
 
 Result<sockaddr_un> unix_name(const std::string& path)
@@ -267,10 +281,40 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
     }
 }
 
-/// Reads until there is a whole request, or a refusal. None: the client ended, or its time did.
-Task<std::optional<ControlAnswer>> ControlServer::read_request(SocketStream& stream, Listening& listening)
+Task<std::optional<int>> ControlServer::read_body(SocketStream& stream, Buffer& received, http::Framing framing,
+                                                  bool waits, std::string& body)
 {
-    Buffer received{max_control_request_bytes};
+    const bool chunked = framing.kind == http::Framing::Kind::chunked;
+    if (!chunked && (framing.kind != http::Framing::Kind::length || framing.length_bytes == 0)) co_return 0;
+    if (framing.length_bytes > settings_.most_body_bytes) co_return 413;
+    if (bodies_ >= settings_.bodies) co_return 503;
+    const BodyCount counted{bodies_};
+    if (waits) {
+        const auto told = co_await write_all(stream, asio::buffer(go_on));
+        if (!told) co_return std::nullopt;
+    }
+    http::BodyReader reader{Side::client};
+    reader.restart(framing);
+    while (!reader.ended()) {
+        const auto piece = reader.next(received.view());
+        if (!piece) co_return 400;
+        received.consume(piece->skip_bytes);
+        body.append(received.view().substr(0, piece->content_bytes));
+        received.consume(piece->content_bytes + piece->after_bytes);
+        if (body.size() > settings_.most_body_bytes) co_return 413;
+        if (piece->ended) break;
+        if (piece->content_bytes > 0 && !received.empty()) continue;
+        auto count = co_await stream.read_some(received.prepare(16 * 1024));
+        if (!count || *count == 0) co_return std::nullopt;
+        received.commit(*count);
+    }
+    co_return 0;
+}
+
+/// Reads until there is a whole request, or a refusal. None: the client ended, or its time did.
+Task<std::optional<ControlAnswer>> ControlServer::read_request(SocketStream& stream, Buffer& received,
+                                                               Listening& listening)
+{
     http::HeadProgress progress;
     ControlAnswer asked;
     const auto place = listening.asking.insert(listening.asking.end(), &stream);
@@ -282,6 +326,7 @@ Task<std::optional<ControlAnswer>> ControlServer::read_request(SocketStream& str
     }
     listening.asking.erase(place);
     if (std::holds_alternative<http::NeedMore>(asked)) co_return std::nullopt;
+    if (const auto* question = std::get_if<ControlRequest>(&asked)) received.consume(question->head_bytes);
     co_return asked;
 }
 
@@ -289,19 +334,29 @@ Task<void> ControlServer::serve(Socket socket, std::shared_ptr<Listening> listen
 {
     const bool metrics_only = listening->metrics_only;
     SocketStream stream{std::move(socket), Side::client, wheel_};
-    auto asked = co_await read_request(stream, *listening);
+    Buffer received{max_control_request_bytes};
+    auto asked = co_await read_request(stream, received, *listening);
     if (!asked) co_return;
     link::Answer answer;
     if (const auto* refusal = std::get_if<http::Refusal>(&*asked)) {
         answer = {refusal->status, "application/json", R"({"error":"the request is not understood"})"};
     } else {
-        auto [method, target] = std::move(std::get<ControlRequest>(*asked));
-        const bool scraped = method == "GET" && target.substr(0, target.find('?')) == "/metrics";
-        if (metrics_only) target = "/v1/metrics";
+        auto& question = std::get<ControlRequest>(*asked);
+        const auto path = question.target.substr(0, question.target.find('?'));
+        const bool scraped = question.method == "GET" && path == "/metrics";
+        std::string body;
+        std::optional<int> status{0};
+        if (metrics_only)
+            question.target = "/v1/metrics";
+        else
+            status = co_await read_body(stream, received, question.framing, question.waits, body);
+        if (!status) co_return;
         if (metrics_only && !scraped)
             answer = {404, "text/plain", "Only GET /metrics is here.\n"};
+        else if (*status != 0)
+            answer = {*status, "application/json", R"({"error":"the body is too large, broken, or one too many"})"};
         else
-            answer = co_await respond_(std::move(method), std::move(target));
+            answer = co_await respond_(std::move(question.method), std::move(question.target), std::move(body));
     }
     std::string out;
     http::OwnResponse response;

@@ -17,6 +17,11 @@
 #include <string>
 #include <string_view>
 
+namespace gw {
+class Buffer;
+class SocketStream;
+} // namespace gw
+
 namespace gw::keeper {
 
 /// HTTP/1.1 over the control socket, one request a connection, and the metrics endpoint. Bounded in clients, time and
@@ -24,7 +29,7 @@ namespace gw::keeper {
 /// anything yet makes room.
 class ControlServer {
 public:
-    using Respond = std::function<Task<link::Answer>(std::string method, std::string target)>;
+    using Respond = std::function<Task<link::Answer>(std::string method, std::string target, std::string body)>;
 
     ControlServer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings, Respond respond);
     ~ControlServer();
@@ -56,8 +61,11 @@ private:
     using Socket = asio::generic::stream_protocol::socket;
     struct Listening;
     Task<void> accept_from(std::shared_ptr<Listening> listening);
-    Task<std::optional<ControlAnswer>> read_request(SocketStream& stream, Listening& listening);
+    Task<std::optional<ControlAnswer>> read_request(SocketStream& stream, Buffer& received, Listening& listening);
     Task<void> serve(Socket socket, std::shared_ptr<Listening> listening);
+    /// What follows the head. Not 0: the status to answer instead; none: the client has gone.
+    Task<std::optional<int>> read_body(SocketStream& stream, Buffer& received, http::Framing framing, bool waits,
+                                       std::string& body);
     bool may_use(int socket) const;
     void listen_on(int descriptor, int family, bool metrics_only, std::shared_ptr<Listening>& into);
 
@@ -69,6 +77,7 @@ private:
     std::shared_ptr<Listening> metrics_;
     std::optional<Endpoint> metrics_endpoint_;
     std::string path_;
+    std::size_t bodies_ = 0; // being read
     std::uint32_t group_ = 0;
     bool group_known_ = false;
 };

@@ -35,6 +35,8 @@ public:
     void stop();
     /// Ends all processes.
     void end();
+    /// Ends one that never served; another may be started.
+    void end_unstarted() { serving_.reset(); }
 
     // Errors of all orders: what the data process said (`refused`), `timed_out`, `closed` when it has gone.
 

@@ -2,6 +2,7 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/keeper/answers.h"
+#include "gateway/keeper/changes.h"
 #include "gateway/keeper/control_server.h"
 #include "gateway/keeper/data_side.h"
 #include "gateway/keeper/doctor.h"
@@ -14,7 +15,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <filesystem>
 #include <sys/wait.h>
@@ -43,22 +43,17 @@ std::string fixed_changes(const config::Settings& now, const config::Settings& n
     return changed;
 }
 
-void tell_reloading()
-{
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
-                 static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000);
-}
-
 class Keeper {
 public:
     explicit Keeper(const Options& options)
         : options_(options), signals_(io_, SIGTERM, SIGINT, SIGHUP), children_(io_, SIGCHLD),
           wheel_(io_.get_executor()), data_(io_, settings_, in_force_),
-          server_(
-              io_, wheel_, settings_,
-              [this](std::string method, std::string target) { return respond(std::move(method), std::move(target)); }),
+          server_(io_, wheel_, settings_,
+                  [this](std::string method, std::string target, std::string body) {
+                      return respond(std::move(method), std::move(target), std::move(body));
+                  }),
+          changes_(io_, options_, settings_, in_force_, data_, last_reload_,
+                   [this](Loaded next) { return exchange(std::move(next)); }),
           answers_(options_, in_force_, data_, rules_, last_reload_)
     {
         in_force_.level = options_.level;
@@ -93,6 +88,7 @@ private:
         const auto count = in_force_.loaded->settings.listeners.size();
         ::sd_notifyf(0, "READY=1\nSTATUS=serving %zu listeners", count);
         log::info("serving " + std::to_string(count) + " listeners, configuration " + options_.config_file);
+        changes_.began();
         data_.watch([this] { rules_.alive(); });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
         if (predecessor_) asio::co_spawn(io_, see_predecessor_off(), end_on_bug);
@@ -101,16 +97,32 @@ private:
 
     Task<Result<>> start()
     {
-        auto loading = load(options_.config_file);
+        auto loading = changes_.boot().choose();
         if (const auto* rejected = std::get_if<Rejection>(&loading))
             co_return Error{Fault::malformed, Side::gateway, "the configuration is wrong\n" + rejected->text, {}};
-        auto loaded = std::move(std::get<Loaded>(loading));
+        auto started = co_await start_with(std::move(std::get<Loaded>(loading)));
+        if (started || started.error().fault == Fault::denied || stopping_) co_return started;
+        auto good = changes_.boot().instead(started.error().what);
+        if (!good) co_return started;
+        server_.close();
+        data_.end_unstarted();
+        started = co_await start_with(std::move(*good));
+        co_return started;
+    }
+
+    /// Errors: `denied` when another gateway is there already; others when it may be the configuration's fault.
+    Task<Result<>> start_with(Loaded loaded)
+    {
         const auto& control = loaded.settings.control;
         log::set_level(options_.level.value_or(control.level));
         in_force_.workers = control.workers != 0 ? control.workers : std::max(1U, std::thread::hardware_concurrency());
 
         const auto opened = server_.open_unix(control.socket, control.group);
-        if (!opened) co_return Error{Fault::system, Side::gateway, describe(opened.error()), {}};
+        if (!opened)
+            co_return Error{opened.error().fault == Fault::refused ? Fault::denied : Fault::system,
+                            Side::gateway,
+                            describe(opened.error()),
+                            {}};
         const auto metrics = server_.open_metrics(control.metrics);
         if (!metrics) co_return Error{Fault::system, Side::gateway, describe(metrics.error()), {}};
         const auto guarded = rules_.guard(loaded.settings);
@@ -133,7 +145,7 @@ private:
 
     Task<void> reload_and_forget()
     {
-        const auto reloaded = co_await reload(); // what it came to is in the log
+        const auto reloaded = co_await changes_.reload(); // what it came to is in the log
         (void)reloaded;
     }
 
@@ -181,6 +193,7 @@ private:
         ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
         rules_.stop_capturing();
         data_.stop();
+        co_await changes_.stop();
         co_await data_.drain(limit);
         rules_.remove();
         end();
@@ -248,63 +261,18 @@ private:
         if (!restored) log::error("rules: " + describe(restored.error()));
     }
 
-    struct Reloaded {
-        bool ok = false;
-        Rejection rejection;
-    };
-
-    Task<Reloaded> reload()
+    /// `apply`, and the metrics endpoint with it.
+    Task<Result<>> exchange(Loaded next)
     {
-        Reloaded outcome;
-        if (stopping_ || in_force_.loaded == nullptr || !data_.take_turn()) {
-            outcome.rejection.text = stopping_ ? "the gateway is stopping" : "another reload is under way";
-            co_return outcome;
-        }
-        tell_reloading();
-        auto loading = co_await load_aside();
-        if (auto* rejected = std::get_if<Rejection>(&loading))
-            outcome.rejection = std::move(*rejected);
-        else
-            outcome = co_await exchange(std::move(std::get<Loaded>(loading)));
-        if (outcome.ok) {
-            log::set_level(options_.level.value_or(in_force_.loaded->settings.control.level));
-            log::info("configuration " + std::to_string(in_force_.generation) + " is in force");
-        } else {
-            log::error("reload refused, the configuration in force stays:\n" + outcome.rejection.text);
-        }
-        ::sd_notify(0, "READY=1");
-        last_reload_.json = {{"at", static_cast<std::int64_t>(std::time(nullptr))},
-                             {"ok", outcome.ok},
-                             {"error", outcome.ok ? "" : outcome.rejection.text}};
-        data_.leave_turn();
-        co_return outcome;
-    }
-
-    /// A large file takes seconds to parse: the watchdog is fed and questions are answered meanwhile.
-    Task<std::variant<Loaded, Rejection>> load_aside()
-    {
-        auto loading = [](std::string file) -> Task<std::variant<Loaded, Rejection>> {
-            co_return load(file);
-        }(options_.config_file);
-        auto outcome = co_await asio::co_spawn(loader_.get_executor(), std::move(loading), as_outcome);
-        auto& [bug, loaded] = outcome;
-        if (bug) std::rethrow_exception(bug);
-        co_return std::move(loaded);
-    }
-
-    Task<Reloaded> exchange(Loaded next)
-    {
-        Reloaded outcome;
         const auto metrics_before = in_force_.loaded->settings.control.metrics;
-        auto applied = server_.open_metrics(next.settings.control.metrics);
-        if (applied) applied = co_await apply(std::move(next));
-        outcome.ok = applied.has_value();
+        const auto metrics = server_.open_metrics(next.settings.control.metrics);
+        Result<> applied = metrics;
+        if (metrics) applied = co_await apply(std::move(next));
         if (!applied) {
-            outcome.rejection.text = applied.error().what;
             const auto restored = server_.open_metrics(metrics_before);
             if (!restored) log::error(describe(restored.error()));
         }
-        co_return outcome;
+        co_return applied;
     }
 
     // --- upgrade: this keeper's place is taken, or it takes the place of another
@@ -322,6 +290,9 @@ private:
     Task<link::Answer> respond_upgrade(const std::string& method)
     {
         if (method != "POST") co_return json_answer(405, {{"error", "upgrade is a POST"}});
+        if (changes_.pending())
+            co_return json_answer(
+                409, {{"ok", false}, {"error", "a configuration is on trial: confirm it, or go back, before"}});
         if (stopping_ || in_force_.loaded == nullptr || !data_.take_turn())
             co_return json_answer(409, {{"ok", false}, {"error", "the gateway is busy with something else"}});
         log::info("upgrade: " + own_program() + " takes over");
@@ -420,11 +391,14 @@ private:
 
     // --- questions
 
-    Task<link::Answer> respond(std::string method, std::string target)
+    Task<link::Answer> respond(std::string method, std::string target, std::string body)
     {
         const auto path = target.substr(0, target.find('?'));
-        if (path == "/v1/reload") co_return co_await respond_reload(method);
         if (path == "/v1/upgrade") co_return co_await respond_upgrade(method);
+        if (Changes::answers(path)) {
+            auto query = target.substr(path.size());
+            co_return co_await changes_.respond(std::move(method), path, std::move(query), std::move(body));
+        }
         if (method != "GET") co_return json_answer(405, {{"error", "this is a GET"}});
         if (path == "/v1/version") co_return answers_.version();
         if (path == "/v1/rules") co_return answers_.rules();
@@ -432,19 +406,10 @@ private:
         if (path == "/v1/doctor") co_return doctor_.answer();
         auto answered = co_await data_.ask(std::move(target));
         auto answer = answered ? link::decode_answer(*answered) : Result<link::Answer>{answered.error()};
-        if (path == "/v1/status") co_return answers_.status(answer, doctor_);
+        if (path == "/v1/status") co_return answers_.status(answer, doctor_, changes_.status());
         if (path == "/v1/metrics" && answer && answer->status == 200) answer->body += doctor_.metrics();
         if (!answer) co_return json_answer(503, {{"error", answer.error().what}});
         co_return *answer;
-    }
-
-    Task<link::Answer> respond_reload(const std::string& method)
-    {
-        if (method != "POST") co_return json_answer(405, {{"error", "reload is a POST"}});
-        const auto outcome = co_await reload();
-        if (outcome.ok) co_return json_answer(200, {{"ok", true}, {"generation", in_force_.generation}});
-        co_return json_answer(
-            422, {{"ok", false}, {"error", outcome.rejection.text}, {"problems", outcome.rejection.problems}});
     }
 
     Options options_;
@@ -452,13 +417,13 @@ private:
     InForce in_force_;
     LastReload last_reload_;
     asio::io_context io_{1};
-    asio::thread_pool loader_{1};
     asio::signal_set signals_;
     asio::signal_set children_;
     DeadlineWheel wheel_;
     Rules rules_{io_};
     DataSide data_;
     ControlServer server_;
+    Changes changes_;
     Answers answers_;
     std::shared_ptr<DataLink> successor_;   // has taken this one's place
     std::optional<link::Link> predecessor_; // while that one still ends

@@ -12,6 +12,8 @@ struct Options {
     std::optional<log::Level> level; ///< over what the file says
     std::string version;
     std::optional<int> predecessor; ///< a link to the keeper whose place this one takes (upgrade.h)
+    std::string state_directory;    ///< what was in force is kept there; empty: nothing is kept
+    bool strict_start = false;      ///< a start is with the configuration file or not at all
 };
 
 /// The keeper: reads and checks the configuration, holds listening sockets, rules and the control socket, and keeps a

@@ -1,5 +1,7 @@
 #include "gateway/keeper/load.h"
 
+#include "gateway/config/read.h"
+
 namespace gw::keeper {
 
 namespace {
@@ -17,13 +19,19 @@ Rejection rejection_of(const Problems& problems, const config::Sources& sources)
     return rejection;
 }
 
-} // namespace
-
-std::variant<Loaded, Rejection> load(const std::string& file)
+std::variant<Loaded, Rejection> load_read(std::variant<config::Sources, Problems> read)
 {
-    auto read = config::read_sources(file);
     if (const auto* problems = std::get_if<Problems>(&read)) return rejection_of(*problems, {});
     return load(std::move(std::get<config::Sources>(read)));
+}
+
+} // namespace
+
+std::variant<Loaded, Rejection> load(const std::string& file) { return load_read(config::read_sources(file)); }
+
+std::variant<Loaded, Rejection> load(const std::string& file, std::string text)
+{
+    return load_read(config::read_sources(file, std::move(text)));
 }
 
 std::variant<Loaded, Rejection> load(config::Sources sources)

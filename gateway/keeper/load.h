@@ -22,7 +22,9 @@ struct Rejection {
 
 /// Reads and parses a configuration with its includes.
 std::variant<Loaded, Rejection> load(const std::string& file);
-/// Parses what was read before.
+/// The same as if `text` stood in the file.
+std::variant<Loaded, Rejection> load(const std::string& file, std::string text);
+/// From what was read before.
 std::variant<Loaded, Rejection> load(config::Sources sources);
 
 } // namespace gw::keeper

@@ -1,5 +1,6 @@
 #include "tests/support/lab_gateway.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -104,6 +105,18 @@ void Gateway::trusts(std::string_view certificate) { trusted_file_ = folder_.wri
 void Gateway::starts(std::string_view yaml, unsigned user)
 {
     is_given(yaml);
+    starts_as_it_is(user);
+}
+
+void Gateway::runs_again()
+{
+    starts_as_it_is(0);
+    EXPECT_TRUE(eventually([&] { return notifications_->count("READY=1") > 0 || !process_->running(); }));
+    ASSERT_TRUE(process_->running()) << "gatewayd ended at once:\n" << log();
+}
+
+void Gateway::starts_as_it_is(unsigned user)
+{
     notifications_ = std::make_unique<Notifications>(folder_.path("notify"));
     auto place = network_.gateway().place();
     place.environment = {"NOTIFY_SOCKET=" + folder_.path("notify")};
@@ -114,6 +127,9 @@ void Gateway::starts(std::string_view yaml, unsigned user)
     }
     if (!trusted_file_.empty()) place.environment.push_back("SSL_CERT_FILE=" + trusted_file_);
     Command command{program_file("gatewayd"), "--config", file_};
+    if (std::find(more_options_.begin(), more_options_.end(), "--state-dir") == more_options_.end())
+        command.insert(command.end(), {"--state-dir", state_folder()});
+    command.insert(command.end(), more_options_.begin(), more_options_.end());
     // With a hosts file of its own: seen by this program only.
     if (!hosts_file_.empty())
         command.insert(command.begin(), {"unshare", "--mount", "sh", "-c",

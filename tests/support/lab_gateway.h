@@ -48,6 +48,10 @@ public:
     void runs_with(std::string_view yaml);
     /// The same as an ordinary user with the capabilities that the systemd unit gives.
     void runs_unprivileged_with(std::string_view yaml);
+    /// Starts it with what is on the disk, as a service manager does after it ended.
+    void runs_again();
+    /// More of gatewayd's options, for the next start.
+    void is_started_with(Command options) { more_options_ = std::move(options); }
     /// Starts it and expects it to end by itself, with an error.
     Output refuses(std::string_view yaml);
     /// Writes the configuration file; it runs on with the old one.
@@ -65,6 +69,7 @@ public:
     Output program(std::string_view name, Command words) const;
     static std::string program_file(std::string_view name);
     const std::string& configuration_file() const { return file_; }
+    std::string state_folder() const { return folder_.path("state"); }
     std::string socket_file() const { return folder_.path("control.sock"); }
 
     Process& process() { return *process_; }
@@ -93,11 +98,13 @@ public:
 
 private:
     void starts(std::string_view yaml, unsigned user);
+    void starts_as_it_is(unsigned user);
     void check_log() const;
 
     const Network& network_;
     Folder folder_;
     std::string file_;
+    Command more_options_;
     std::string hosts_file_;
     std::string trusted_file_;
     std::unique_ptr<Notifications> notifications_;

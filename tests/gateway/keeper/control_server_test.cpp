@@ -74,9 +74,10 @@ protected:
     asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
     DeadlineWheel wheel{io.get_executor()};
     Settings settings{.request_limit = std::chrono::milliseconds{300}};
-    ControlServer server{io, wheel, settings, [](std::string method, std::string target) -> Task<link::Answer> {
+    ControlServer server{io, wheel, settings,
+                         [](std::string method, std::string target, std::string body) -> Task<link::Answer> {
                              link::Answer answer;
-                             answer.body = method + " " + target;
+                             answer.body = method + " " + target + (body.empty() ? "" : " " + body);
                              co_return answer;
                          }};
     std::string folder;
@@ -91,6 +92,52 @@ TEST_F(ControlServerTest, AnswersAQuestionAndCloses)
     const auto answer = ask("GET /v1/log?after=1 HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
     EXPECT_TRUE(answer.ends_with("GET /v1/log?after=1")) << answer;
+}
+
+TEST_F(ControlServerTest, TakesABodyUpToItsLimit)
+{
+    settings.most_body_bytes = 100;
+    ControlServer small{io, wheel, settings, [](std::string, std::string, std::string body) -> Task<link::Answer> {
+                            link::Answer answer;
+                            answer.body = std::to_string(body.size());
+                            co_return answer;
+                        }};
+    ASSERT_TRUE(small.open_unix(path, "no-such-group"));
+    start();
+    const auto with = [&](const std::string& fields, const std::string& body) {
+        return ask("POST /v1/apply HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n" + body);
+    };
+    EXPECT_TRUE(with("Content-Length: 100\r\n", std::string(100, 'x')).ends_with("\r\n\r\n100"));
+    EXPECT_TRUE(with("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").ends_with("\r\n\r\n5"));
+    EXPECT_TRUE(with("Content-Length: 0\r\n", "").ends_with("\r\n\r\n0"));
+    EXPECT_TRUE(with("Content-Length: 101\r\n", std::string(101, 'x')).starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(with("Transfer-Encoding: chunked\r\n", "65\r\n" + std::string(101, 'x') + "\r\n0\r\n\r\n")
+                    .starts_with("HTTP/1.1 413 "));
+    EXPECT_TRUE(with("Transfer-Encoding: chunked\r\n", "nonsense\r\n").starts_with("HTTP/1.1 400 "));
+    EXPECT_TRUE(
+        with("Content-Length: 3\r\nExpect: 100-continue\r\n", "abc").starts_with("HTTP/1.1 100 Continue\r\n\r\n"));
+    EXPECT_EQ(with("Content-Length: 50\r\n", "too little"), "") << "closed at its deadline";
+    asio::post(io, [&] { small.close(); });
+    stop();
+}
+
+TEST_F(ControlServerTest, ReadsOnlySoManyBodiesAtOnce)
+{
+    ASSERT_TRUE(server.open_unix(path, "no-such-group"));
+    start();
+    const std::string unfinished = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345";
+    std::vector<Descriptor> waiting;
+    for (std::size_t i = 0; i < settings.bodies; ++i) {
+        waiting.push_back(connect());
+        ASSERT_GT(::send(waiting.back().number(), unfinished.data(), unfinished.size(), MSG_NOSIGNAL), 0);
+    }
+    std::string answer;
+    for (int turn = 0; turn < 100 && !answer.starts_with("HTTP/1.1 503 "); ++turn)
+        answer = ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+    EXPECT_TRUE(ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("GET /")) << "others are served";
+    for (const auto& socket : waiting) EXPECT_EQ(rest_of(socket), "");
+    EXPECT_TRUE(ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx").ends_with("POST / x"));
 }
 
 TEST_F(ControlServerTest, KeepsTheSocketFromOthers)
@@ -161,7 +208,7 @@ TEST_F(ControlServerTest, StandsInNoFolderThatOthersMayWriteTo)
 TEST_F(ControlServerTest, LetsTheOldestIdlerMakeRoomAndNobodyWait)
 {
     settings.request_limit = std::chrono::minutes{10};
-    ControlServer patient{io, wheel, settings, [](std::string, std::string) -> Task<link::Answer> {
+    ControlServer patient{io, wheel, settings, [](std::string, std::string, std::string) -> Task<link::Answer> {
                               link::Answer answer;
                               answer.body = "at once";
                               co_return answer;
