@@ -181,14 +181,15 @@ bool stays(char c)
 
 } // namespace
 
-Result<Answer> Client::ask(std::string_view method, std::string_view target, std::chrono::milliseconds limit) const
+Result<Answer> Client::ask(std::string_view method, std::string_view target, std::chrono::milliseconds limit,
+                           std::string_view body) const
 {
     Exchange exchange(path_, wait_mask_, Clock::now() + limit);
     if (const auto connected = exchange.connect(); !connected) return connected.error();
     std::string request(method);
     request.append(" ").append(target).append(" HTTP/1.1\r\nHost: gatewayd\r\nAccept: */*\r\n");
-    if (method != "GET") request += "Content-Length: 0\r\n";
-    request += "Connection: close\r\n\r\n";
+    if (method != "GET") request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    request.append("Connection: close\r\n\r\n").append(body);
     if (const auto written = exchange.write(request); !written) return written.error();
 
     Answer answer;

@@ -33,7 +33,7 @@ public:
     /// for the socket), `timed_out`, `closed` (it ended too early, or a signal came), `malformed` (not HTTP),
     /// `too_large`, `system`.
     Result<Answer> ask(std::string_view method, std::string_view target,
-                       std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
+                       std::chrono::milliseconds limit = std::chrono::seconds(10), std::string_view body = {}) const;
 
 private:
     std::string path_;

@@ -1,5 +1,7 @@
 #include "gateway/ctl/commands.h"
 
+#include "gateway/ctl/changing.h"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -13,8 +15,7 @@ namespace {
 constexpr std::string_view file_type = "FILE";
 
 /// PRODUCT names them; they answer by name until they exist, and are not listed.
-constexpr std::array not_yet{"diff", "apply", "confirm", "rollback",    "waf",
-                             "ban",  "pool",  "tunnel",  "certificate", "support-bundle"};
+constexpr std::array not_yet{"waf", "ban", "pool", "tunnel", "certificate", "support-bundle"};
 
 constexpr const char* exit_codes =
     "Exit codes: 0 ok, 1 what was asked about is wrong, 2 usage, 3 gatewayd cannot be reached, 4 not allowed,\n"
@@ -80,6 +81,39 @@ void add_file_commands(CLI::App& app, Invocation& into)
     remove->add_option("--config", into.file, "default: /etc/gateway/gateway.yaml")->type_name(std::string(file_type));
 }
 
+/// `--confirm FILE` is meant as `--confirm` and FILE.
+void take_trial(const std::vector<std::string>& values, Invocation& into)
+{
+    const auto text = values.empty() || values[0].empty() ? "120s" : values[0];
+    const auto trial = parse_trial(text);
+    if (!trial && (!into.file.empty() || (text[0] >= '0' && text[0] <= '9')))
+        throw CLI::ValidationError("--confirm", "how long the trial lasts, from 1s to 1h");
+    if (!trial) into.file = text;
+    into.trial_seconds = trial ? static_cast<int>(trial->count()) : 120;
+}
+
+void add_changes(CLI::App& app, Invocation& into)
+{
+    auto* diff = command(app, "diff", "how a file differs from the configuration in force", Command::diff, into);
+    diff->add_option("file", into.file, "default: the daemon's configuration file")->type_name(std::string(file_type));
+    add_json(diff, into);
+    auto* apply = command(app, "apply", "put a file in force, on trial if you like, and keep it", Command::apply, into);
+    apply->add_option("file", into.file, "default: the daemon's configuration file")->type_name(std::string(file_type));
+    auto* trial = apply->add_option("--confirm", "go back by itself unless confirmed in this time, default 120s");
+    trial->expected(0, 1)->type_name("TIME");
+    apply->add_flag("--no-wait", into.no_wait, "with --confirm: do not wait for how the trial ends");
+    apply->parse_complete_callback([&into, trial] {
+        into.command = Command::apply;
+        if (trial->count() > 0) take_trial(trial->results(), into);
+    });
+    add_json(apply, into);
+    add_json(command(app, "confirm", "keep the configuration that is on trial", Command::confirm, into), into);
+    auto* rollback = command(app, "rollback", "go back to a configuration before", Command::rollback, into);
+    rollback->add_option("back", into.back, "how many changes, default 1")->type_name("N")->check(CLI::Range(1, 1'000));
+    rollback->add_flag("--list", into.list, "what there is to go back to");
+    add_json(rollback, into);
+}
+
 void add_log(CLI::App& app, Invocation& into)
 {
     auto* log = command(app, "log", "print the last connections and requests", Command::log, into);
@@ -129,6 +163,7 @@ void describe(CLI::App& app, Invocation& into)
     app.add_option("--socket", into.socket, "gatewayd's control socket; also the variable GATEWAY_SOCKET")
         ->type_name(std::string(file_type));
     add_daemon_commands(app, into);
+    add_changes(app, into);
     add_file_commands(app, into);
     auto* completion = command(app, "completion", "print a completion script", Command::completion, into);
     completion->add_option("shell", into.shell, "the shell it is for")

@@ -14,6 +14,10 @@ enum class Command {
     check,
     reload,
     upgrade,
+    diff,
+    apply,
+    confirm,
+    rollback,
     explain,
     doctor,
     rules_show,
@@ -33,13 +37,17 @@ struct Invocation {
     std::string socket = "/run/gateway/control.sock";
     bool json = false;
     bool wide = false;
-    bool live = false;    ///< status --watch, log --follow
-    bool top = false;     ///< connections
-    bool all = false;     ///< explain, doctor
-    bool probe = false;   ///< doctor
-    bool offline = false; ///< doctor: without asking the daemon
-    std::string file;     ///< check FILE, --config FILE; empty: the usual one, or the daemon
-    std::string url;      ///< explain
+    bool live = false;     ///< status --watch, log --follow
+    bool top = false;      ///< connections
+    bool all = false;      ///< explain, doctor
+    bool probe = false;    ///< doctor
+    bool offline = false;  ///< doctor: without asking the daemon
+    int trial_seconds = 0; ///< apply --confirm; 0: without
+    bool no_wait = false;
+    bool list = false; ///< rollback
+    int back = 1;
+    std::string file; ///< check FILE, --config FILE; empty: the usual one, or the daemon
+    std::string url;  ///< explain
     std::string method = "GET";
     std::string client; ///< explain, log
     std::string to;

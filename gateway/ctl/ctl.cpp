@@ -1,5 +1,6 @@
 #include "gateway/ctl/ctl.h"
 
+#include "gateway/ctl/changing.h"
 #include "gateway/ctl/commands.h"
 #include "gateway/ctl/completion.h"
 #include "gateway/ctl/doctor.h"
@@ -21,6 +22,10 @@ Exit carry_out(const Invocation& invocation, std::string_view version, Output& o
     case Command::check: return check_file(invocation, output);
     case Command::reload: return reload(invocation, output);
     case Command::upgrade: return upgrade(invocation, output);
+    case Command::diff: return diff(invocation, output);
+    case Command::apply: return apply(invocation, output);
+    case Command::confirm: return confirm(invocation, output);
+    case Command::rollback: return rollback(invocation, output);
     case Command::explain: return explain_url(invocation, output);
     case Command::doctor: return examine(invocation, output);
     case Command::rules_show:

@@ -94,7 +94,7 @@ Exit reload(const Invocation& invocation, Output& output)
 {
     const auto answer = Client(invocation.socket).ask("POST", "/v1/reload", reload_limit);
     if (!answer) return fail(answer.error(), output);
-    if (answer->status == 422) return rejected(*answer, invocation, output);
+    if (answer->status == 422 || answer->status == 409) return rejected(*answer, invocation, output);
     if (answer->status != 200) return fail(refusal_of(*answer), output);
     const auto json = parse_json(answer->body).value_or(Json::object());
     if (invocation.json)

@@ -53,9 +53,24 @@ std::string configuration(const Json& status)
     auto text = plain(text_at(status, "config_file"));
     const auto& reload = object_at(status, "last_reload");
     if (!has(reload, "at")) return text;
-    text += ", last reload " + ago(status, count_at(reload, "at"));
+    const auto how = text_at(reload, "how");
+    text += ", last " + (how.empty() ? "reload" : plain(how)) + ' ' + ago(status, count_at(reload, "at"));
     if (!flag_at(reload, "ok")) text += " REFUSED, the one before is in force: " + first_line(text_at(reload, "error"));
     return text;
+}
+
+/// A configuration on trial, or one that ended so with the process before. Empty: neither.
+std::string trial(const Json& status, const Look& look)
+{
+    if (has(status, "pending_confirm")) {
+        const auto left = count_at(object_at(status, "pending_confirm"), "seconds_left");
+        return line(look, "trial", "goes back in " + std::to_string(left) + " s unless `gatewayctl confirm` comes");
+    }
+    if (has(status, "dropped_trial"))
+        return line(look, "trial",
+                    "one was never confirmed when gatewayd ended, " +
+                        ago(status, count_at(object_at(status, "dropped_trial"), "at")) + ": it was dropped");
+    return {};
 }
 
 std::string rules(const Json& status)
@@ -158,7 +173,7 @@ std::string listeners(const Json& listeners, const Look& look)
 std::string status_view(const Json& status, const Look& look)
 {
     auto text = title(status, look) + problems(status, look);
-    text += line(look, "config", configuration(status));
+    text += line(look, "config", configuration(status)) + trial(status, look);
     text += line(look, "rules", rules(status));
     text += line(look, "waf", waf(status));
     text += line(look, "traffic", traffic(object_at(status, "totals")));

@@ -83,14 +83,31 @@ TEST(CommandLine, TakesTheFiltersOfLog)
 
 TEST(CommandLine, RefusesByNameWhatDoesNotExistYet)
 {
-    for (const std::string name :
-         {"diff", "apply", "confirm", "rollback", "waf", "ban", "pool", "tunnel", "certificate", "support-bundle"}) {
+    for (const std::string name : {"waf", "ban", "pool", "tunnel", "certificate", "support-bundle"}) {
         const auto ending = ending_of({name, "--confirm", "120s"});
         EXPECT_EQ(ending.exit, Exit::usage);
         EXPECT_EQ(ending.text, '"' + name + "\" is not supported yet");
         EXPECT_THAT(ending_of({"--help"}).text, Not(HasSubstr("\n  " + name))) << name;
     }
-    EXPECT_EQ(ending_of({"--socket", "status", "apply"}).text, "\"apply\" is not supported yet");
+    EXPECT_EQ(ending_of({"--socket", "status", "tunnel"}).text, "\"tunnel\" is not supported yet");
+}
+
+TEST(CommandLine, TakesATrialWithOrWithoutItsTime)
+{
+    EXPECT_EQ(understood({"apply"}).trial_seconds, 0);
+    EXPECT_EQ(understood({"apply", "new.yaml", "--confirm"}).trial_seconds, 120);
+    EXPECT_EQ(understood({"apply", "--confirm", "90s", "new.yaml"}).trial_seconds, 90);
+    EXPECT_EQ(understood({"apply", "--confirm=2m"}).trial_seconds, 120);
+    EXPECT_EQ(understood({"apply", "--confirm", "1h", "--no-wait"}).trial_seconds, 3600);
+    const auto swallowed = understood({"apply", "--confirm", "new.yaml"});
+    EXPECT_EQ(swallowed.trial_seconds, 120);
+    EXPECT_EQ(swallowed.file, "new.yaml");
+    for (const auto* wrong : {"0s", "2h", "3601", "5d", "99999999999s"})
+        EXPECT_EQ(ending_of({"apply", "new.yaml", "--confirm", wrong}).exit, Exit::usage) << wrong;
+    EXPECT_EQ(understood({"rollback"}).back, 1);
+    EXPECT_EQ(understood({"rollback", "3"}).back, 3);
+    EXPECT_EQ(ending_of({"rollback", "0"}).exit, Exit::usage);
+    EXPECT_TRUE(understood({"rollback", "--list"}).list);
 }
 
 TEST(CommandLine, SuggestsTheCommandThatWasMeant)

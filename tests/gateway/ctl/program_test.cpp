@@ -125,9 +125,11 @@ TEST_F(Program, EndsWithTheDocumentedCodes)
     EXPECT_EQ(gatewayctl("status 2>/dev/null").exit, 3);
     EXPECT_EQ(gatewayctl("reload 2>/dev/null").exit, 3);
     EXPECT_EQ(gatewayctl("log --follow 2>/dev/null").exit, 3);
-    const auto apply = gatewayctl("apply --confirm 120s 2>&1");
-    EXPECT_EQ(apply.exit, 2);
-    EXPECT_EQ(apply.output, "gatewayctl: \"apply\" is not supported yet\n");
+    EXPECT_EQ(gatewayctl("apply --confirm 120s 2>/dev/null").exit, 3);
+    EXPECT_EQ(gatewayctl("diff 2>/dev/null").exit, 2) << "trouble, as diff(1) has it";
+    const auto tunnel = gatewayctl("tunnel list 2>&1");
+    EXPECT_EQ(tunnel.exit, 2);
+    EXPECT_EQ(tunnel.output, "gatewayctl: \"tunnel\" is not supported yet\n");
     const FakeDaemon forbids([](const std::string&) { return ok_json(R"({"error":"no"})", "403 Forbidden"); });
     EXPECT_EQ(gatewayctl("status 2>/dev/null", forbids.path()).exit, 4);
     const FakeDaemon fails([](const std::string&) { return ok_json(R"({"error":"no"})", "500 Oops"); });
