@@ -1,6 +1,7 @@
 // A new configuration is put in force whole or not at all, and nobody is disturbed by it.
 
-#include "tests/end_to_end/steady_load.h"
+#include "tests/end_to_end/reload_load.h"
+#include "tests/end_to_end/scene.h"
 
 #include <csignal>
 
@@ -119,20 +120,19 @@ TEST_F(Reload, FailsNotOneRequestUnderLoad)
 {
     Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
     gateway.runs_with(intercepting());
-    Load kept(network, true), fresh(network, false);
-    ASSERT_TRUE(eventually([&] { return kept.good > 10 && fresh.good > 10; }));
+    Crowd kept(network, true), fresh(network, false);
+    ASSERT_TRUE(eventually([&] { return kept.good() > 10 && fresh.good() > 10; }));
 
-    for (int turn = 0; turn < 50; ++turn) {
-        const auto before = kept.good + fresh.good;
+    const auto turns = turns_wanted(50);
+    for (int turn = 0; turn < turns; ++turn) {
+        const auto before = kept.good() + fresh.good();
         gateway.reloads(intercepting("routes: [{path: /turn" + std::to_string(turn) + ", to: \"respond:204\"}]"));
-        eventually([&] { return kept.good + fresh.good > before + 5; });
+        eventually([&] { return kept.good() + fresh.good() > before + 5; });
     }
-    kept.end();
-    fresh.end();
-
-    EXPECT_EQ(kept.bad, 0) << "of " << kept.good;
-    EXPECT_EQ(fresh.bad, 0) << "of " << fresh.good;
-    EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("generation", 0), 51);
+    std::printf("%d turns\n", turns);
+    kept.expect_no_failure("kept alive");
+    fresh.expect_no_failure("new connections");
+    EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("generation", 0), turns + 1);
 }
 
 TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
