@@ -20,8 +20,8 @@ Result<> check(const Plan& plan)
 {
     const auto refused = [](std::string what) { return Error{Fault::refused, Side::gateway, std::move(what)}; };
     for (const Capture& capture : plan.captures) {
-        if (capture.intercept.mode != Mode::tproxy || capture.intercept.transport != Transport::tcp)
-            return refused("listener " + capture.listener + ": only tproxy for TCP can be installed");
+        if (capture.intercept.transport != Transport::tcp)
+            return refused("listener " + capture.listener + ": only rules for TCP can be installed");
         for (const std::string& name : capture.intercept.interfaces)
             if (!is_interface_name(name))
                 return refused("listener " + capture.listener + ": not an interface: " + name);
@@ -86,7 +86,7 @@ private:
     Result<> learn();
     bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
     bool is_in_force(const Plan& plan) const;
-    Result<> exchange(const Plan& plan, std::string_view captures);
+    Result<> exchange(const Plan& plan, std::string_view captures, const Plan& before);
     Result<> replace_table(const Plan& plan, std::string_view captures, bool is_there);
     void restore_table(const Plan& failed);
     Result<> install_table(const Plan& plan);
@@ -134,15 +134,15 @@ Result<> KernelInstaller::guard(const Plan& plan)
 
 /// Rules that are in force for others, so that every packet meets the old or the new ones, whole (nft_text.cpp). A step
 /// that fails leaves the old ones in force, and nothing half made.
-Result<> KernelInstaller::exchange(const Plan& plan, std::string_view captures)
+Result<> KernelInstaller::exchange(const Plan& plan, std::string_view captures, const Plan& before)
 {
-    for (const std::string& step : {prepare_text(plan, captures), switch_text(plan, captures)}) {
+    for (const std::string& step : {prepare_text(plan, captures), switch_text(plan, captures, before)}) {
         auto done = owner_.run(step);
         if (done) continue;
-        static_cast<void>(owner_.run(drop_text(plan.settings, captures)));
+        static_cast<void>(owner_.run(drop_text(plan, captures)));
         return done;
     }
-    static_cast<void>(owner_.run(drop_text(plan.settings, other_captures(captures)))); // reading back finds it if not
+    static_cast<void>(owner_.run(drop_text(before, other_captures(captures)))); // reading back finds it if not
     return {};
 }
 
@@ -151,7 +151,7 @@ Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captu
 {
     std::string old;
     if (in_force_ && !keeps_table(plan)) old = "delete table inet " + in_force_->settings.table + '\n';
-    auto replaced = is_there ? exchange(plan, captures) : owner_.run(old + nft_text(plan));
+    auto replaced = is_there ? exchange(plan, captures, *in_force_) : owner_.run(old + nft_text(plan));
     if (replaced && !is_there && beating_) return beat(); // a new table has a new set
     if (replaced) return replaced;
     Error error = replaced.error();
@@ -165,7 +165,7 @@ void KernelInstaller::restore_table(const Plan& failed)
 {
     if (learned_) return; // what there was is not known well enough; the new one holds most of what it should
     if (keeps_table(failed)) {
-        static_cast<void>(exchange(*in_force_, captures_));
+        static_cast<void>(exchange(*in_force_, captures_, failed));
         return;
     }
     std::string text = "delete table inet " + failed.settings.table + '\n';
@@ -228,6 +228,7 @@ Result<> KernelInstaller::install(const Plan& wanted)
     if (auto fits = check(plan); !fits) return fits;
     if (auto guarded = guard(plan); !guarded) return guarded;
     if (plan.captures.empty() && plan.policy_rules.empty()) return remove();
+    if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {
         if (in_force_ && !learned_) static_cast<void>(guard_.hold(*in_force_));
         return error;
@@ -319,6 +320,7 @@ Result<> KernelInstaller::learn()
     plan.settings = settings_;
     plan.policy_rules = std::move(*rules);
     plan.heartbeat_port = heartbeat_.port();
+    learn_conntrack(plan, *listing);
     in_force_ = std::move(plan);
     captures_ = captures;
     learned_ = true;

@@ -1,6 +1,9 @@
 #include "netfilter/nft_text.h"
 
+#include "netfilter/conntrack_rules.h"
 #include "netfilter/rules.h"
+
+#include <algorithm>
 
 // The chains a packet comes through stay and only their rules are exchanged, so it sees all of the old rules or all of
 // the new ones. With a table deleted and made again it could meet the new chain a moment too early and the old one a
@@ -38,19 +41,53 @@ std::string line(std::string_view verb, const Settings& settings, std::string_vi
     return text.append("\n");
 }
 
-std::string add_entry_chains(const Settings& settings)
+std::string add_entry_chains(const Plan& plan)
 {
-    return line("add chain", settings, divert_chain) + line("add chain", settings, prerouting_chain, base_chain);
+    std::string text =
+        line("add chain", plan.settings, divert_chain) + line("add chain", plan.settings, prerouting_chain, base_chain);
+    for (const BaseChain& chain : conntrack_chains(plan))
+        text += line("add chain", plan.settings, chain.name, chain.hook);
+    return text;
 }
 
-std::string flush_entry_chains(const Settings& settings)
+std::string flush_entry_chains(const Plan& plan)
 {
-    return line("flush chain", settings, prerouting_chain) + line("flush chain", settings, divert_chain);
+    std::string text =
+        line("flush chain", plan.settings, prerouting_chain) + line("flush chain", plan.settings, divert_chain);
+    for (const BaseChain& chain : conntrack_chains(plan)) text += line("flush chain", plan.settings, chain.name);
+    return text;
 }
 
-std::string add_empty(const Settings& settings, std::string_view captures)
+/// Those of `before` that `plan` does without.
+std::string delete_entry_chains(const Plan& plan, const Plan& before)
 {
-    return line("add chain", settings, captures) + line("flush chain", settings, captures);
+    const auto kept = conntrack_chains(plan);
+    std::string text;
+    for (const BaseChain& chain : conntrack_chains(before)) {
+        const auto same = [&](const BaseChain& each) { return each.name == chain.name; };
+        if (std::any_of(kept.begin(), kept.end(), same)) continue;
+        text += line("flush chain", plan.settings, chain.name) + line("delete chain", plan.settings, chain.name);
+    }
+    return text;
+}
+
+std::vector<std::string_view> capture_chains(const Plan& plan, std::string_view captures)
+{
+    if (plan.redirects) return {captures, redirects_of(captures)};
+    return {captures};
+}
+
+bool holds_captures(const Rule& rule, std::string_view captures)
+{
+    return rule.chain == captures || rule.chain == redirects_of(captures);
+}
+
+std::string add_empty(const Plan& plan, std::string_view captures)
+{
+    std::string text;
+    for (const auto chain : capture_chains(plan, captures))
+        text += line("add chain", plan.settings, chain) + line("flush chain", plan.settings, chain);
+    return text;
 }
 
 std::string add_heartbeat(const Plan& plan)
@@ -72,32 +109,34 @@ std::string nft_text(const Plan& plan, bool owned)
 {
     std::string text = add_table(plan.settings, owned);
     text += add_heartbeat(plan);
-    text += add_entry_chains(plan.settings);
-    text += flush_entry_chains(plan.settings);
-    text += add_empty(plan.settings, captures_a);
+    text += add_entry_chains(plan);
+    text += flush_entry_chains(plan);
+    text += add_empty(plan, captures_a);
     for (const Rule& rule : rules_of(plan, captures_a)) text += add_rule(plan.settings, rule);
     return text;
 }
 
 std::string prepare_text(const Plan& plan, std::string_view captures)
 {
-    std::string text = add_table(plan.settings, true) + add_empty(plan.settings, captures);
+    std::string text = add_table(plan.settings, true) + add_empty(plan, captures);
     for (const Rule& rule : rules_of(plan, captures))
-        if (rule.chain == captures) text += add_rule(plan.settings, rule);
+        if (holds_captures(rule, captures)) text += add_rule(plan.settings, rule);
     return text;
 }
 
-std::string switch_text(const Plan& plan, std::string_view captures)
+std::string switch_text(const Plan& plan, std::string_view captures, const Plan& before)
 {
-    std::string text = add_entry_chains(plan.settings) + flush_entry_chains(plan.settings);
+    std::string text = add_entry_chains(plan) + flush_entry_chains(plan) + delete_entry_chains(plan, before);
     for (const Rule& rule : rules_of(plan, captures))
-        if (rule.chain != captures && rule.chain != heartbeat_chain) text += add_rule(plan.settings, rule);
+        if (!holds_captures(rule, captures) && rule.chain != heartbeat_chain) text += add_rule(plan.settings, rule);
     return text;
 }
 
-std::string drop_text(const Settings& settings, std::string_view captures)
+std::string drop_text(const Plan& plan, std::string_view captures)
 {
-    return add_empty(settings, captures) + line("delete chain", settings, captures);
+    std::string text = add_empty(plan, captures);
+    for (const auto chain : capture_chains(plan, captures)) text += line("delete chain", plan.settings, chain);
+    return text;
 }
 
 } // namespace gw::netfilter

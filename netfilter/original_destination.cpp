@@ -1,5 +1,6 @@
 #include "netfilter/original_destination.h"
 
+#include <cerrno>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -39,7 +40,20 @@ Result<OriginalDestination> original_destination(int socket, Mode mode, const En
 {
     // Conntrack is never asked about a tproxy socket: after a late retransmit it may give the client's own address.
     if (mode == Mode::tproxy) return from_socket_name(socket);
-    return from_conntrack(socket, client.address.unmapped().is_v6());
+    auto found = from_conntrack(socket, client.address.unmapped().is_v6());
+    // What only one side's packets were tracked of, or came too late, conntrack may have begun with an answer.
+    if (found && found->endpoint.address == client.address.unmapped() && found->endpoint.port == client.port)
+        return Error{Fault::denied, Side::gateway,
+                     "conntrack has the connection of " + client.text() +
+                         " the wrong way round: are packets of one direction not tracked (notrack)?"};
+    return found;
+}
+
+bool is_unknown(const Error& error)
+{
+    const auto& cause = error.cause;
+    return cause.category() == boost::system::system_category() &&
+           (cause.value() == ENOENT || cause.value() == ENOPROTOOPT);
 }
 
 } // namespace gw::netfilter

@@ -22,7 +22,7 @@ std::vector<PolicyRule> policy_rules_of(const std::vector<Capture>& captures, co
         names.insert(names.end(), capture.intercept.interfaces.begin(), capture.intercept.interfaces.end());
     std::vector<PolicyRule> rules;
     for (const bool v6 : {false, true}) {
-        const auto of_family = [v6](const Capture& capture) { return captures_family(capture, v6); };
+        const auto of_family = [v6](const Capture& capture) { return needs_route(capture, v6); };
         if (std::none_of(captures.begin(), captures.end(), of_family)) continue;
         for (const std::string& name : names) rules.push_back({name, v6});
     }
@@ -39,9 +39,23 @@ Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vec
     Plan plan;
     plan.settings = settings;
     plan.policy_rules = policy_rules_of(captures, present);
+    for (const Capture& capture : captures) {
+        const bool nat = capture.intercept.mode != Mode::tproxy;
+        plan.redirects = plan.redirects || capture.intercept.mode == Mode::redirect;
+        plan.zones_kept = plan.zones_kept || (nat && capture.intercept.keeps_address);
+        plan.zones_twins =
+            plan.zones_twins || (capture.intercept.keeps_port && capture.intercept.mode != Mode::redirect);
+    }
     plan.captures = std::move(captures);
     plan.interfaces = std::move(present);
     return plan;
+}
+
+void carry_over(Plan& next, const Plan& in_force)
+{
+    next.redirects = next.redirects || in_force.redirects;
+    next.zones_twins = next.zones_twins || in_force.zones_twins;
+    next.zones_kept = next.zones_kept || in_force.zones_kept;
 }
 
 } // namespace gw::netfilter

@@ -11,8 +11,8 @@ namespace gw::netfilter {
 struct Capture {
     std::string listener;
     Intercept intercept;
-    std::uint16_t port_v4 = 0; ///< where our transparent listener for IPv4 waits (on 127.0.0.1)
-    std::uint16_t port_v6 = 0; ///< the same for IPv6 (on ::1)
+    std::uint16_t port_v4 = 0; ///< where our listener for IPv4 waits: on 127.0.0.1; for `redirect` on 0.0.0.0
+    std::uint16_t port_v6 = 0; ///< the same for IPv6: on ::1; for `redirect` on ::
 };
 
 /// One policy rule: packets with the captured mark that arrive on `interface` are delivered here.
@@ -30,10 +30,16 @@ struct Plan {
     std::vector<std::string> interfaces;  ///< where packets of captures without `interfaces` arrive
     std::vector<PolicyRule> policy_rules; ///< sorted, each once
     std::uint16_t heartbeat_port = 0;     ///< captured only while beats come (heartbeat.h); 0: always
+    bool redirects = false;               ///< a capture by redirect is, or was, in it: NAT of what is under way goes on
+    bool zones_twins = false;             ///< the same of connections that have a twin
+    bool zones_kept = false;              ///< the same of connections made as a client beside NAT
 };
 
 /// Pure. `present` are the host's interfaces other than loopback.
 Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vector<std::string> present);
+
+/// What connections under way need of the plan in force stays in the next one.
+void carry_over(Plan& next, const Plan& in_force);
 
 /// The text of one nft transaction that makes, empties and refills our table. Pure: what `rules show` prints is what is
 /// installed first; later plans bring the same rules in steps (nft_text.h). `owned`: with the owner flag, so the table

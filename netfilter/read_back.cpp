@@ -1,5 +1,7 @@
 #include "netfilter/read_back.h"
 
+#include "netfilter/conntrack_rules.h"
+
 #include <algorithm>
 #include <map>
 
@@ -138,6 +140,8 @@ Expected expected_of(const Plan& plan, std::string_view captures)
 {
     Expected expected{plan.settings.table, std::string(prerouting_chain), {}, {}, rules_of(plan, captures)};
     expected.chains = {std::string(prerouting_chain), std::string(divert_chain), std::string(captures)};
+    if (plan.redirects) expected.chains.emplace(redirects_of(captures));
+    for (const BaseChain& chain : conntrack_chains(plan)) expected.chains.emplace(chain.name);
     if (plan.heartbeat_port != 0) {
         expected.chains.emplace(heartbeat_chain);
         expected.sets.emplace(alive_set);

@@ -1,5 +1,6 @@
 #include "netfilter/rules.h"
 
+#include "netfilter/conntrack_rules.h"
 #include "netfilter/intervals.h"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 //   captures  everything else goes on in a chain of its own (nft_text.cpp says why):
 //   capture   one rule a listener and family: handed to the listener by tproxy
 //   passed    the same match again: reached only when nobody listens, and says what then holds (when_down)
+//   left      what a redirect takes over is left alone here (conntrack_rules.cpp), if a tproxy follows
 //
 // A beat is a datagram of the installer to itself over the loopback interface. There, before anybody else's rules, it
 // refreshes the one element of the set `alive` and is dropped. So beating costs no transaction: programs that read or
@@ -25,19 +27,12 @@
 // goes on unharmed. The other way round the packet would be marked, routed to this host and lost.
 //
 // Fragments: a tproxy expression switches on reassembly (priority -400) in its namespace, so rules see whole packets.
-// No rule looks at conntrack, so untracked packets are treated alike.
+// No rule here looks at conntrack, so untracked packets are treated alike.
 
 namespace gw::netfilter {
 namespace {
 
 constexpr std::size_t max_name_in_comment = 64; // the kernel takes 128 bytes a comment
-
-std::string hex(std::uint32_t number)
-{
-    char text[11];
-    std::snprintf(text, sizeof text, "0x%08x", number);
-    return text;
-}
 
 /// nft knows no escapes inside quotes, so what is not plainly harmless becomes an underscore.
 std::string harmless(std::string_view name)
@@ -49,24 +44,6 @@ std::string harmless(std::string_view name)
         if (!plain) letter = '_';
     }
     return text;
-}
-
-std::vector<std::string> quoted(const std::vector<std::string>& interfaces)
-{
-    std::vector<std::string> texts;
-    for (const std::string& name : interfaces)
-        texts.push_back('"' + (is_interface_name(name) ? name : harmless(name)) + '"');
-    return texts;
-}
-
-/// `before { a, b }`, and notes the elements in the rule. Nothing when there are none.
-void match(Rule& rule, std::string_view before, const std::vector<std::string>& elements)
-{
-    if (elements.empty()) return;
-    rule.text.append(before).append(" { ");
-    for (std::size_t at = 0; at < elements.size(); ++at) rule.text.append(at == 0 ? "" : ", ").append(elements[at]);
-    rule.text.append(" } ");
-    rule.elements.insert(rule.elements.end(), elements.begin(), elements.end());
 }
 
 std::string set_captured(const Settings& settings)
@@ -82,19 +59,6 @@ std::string when_down_text(WhenDown when_down)
     case WhenDown::drop: return "counter drop";
     }
     return "counter accept";
-}
-
-const std::vector<std::string>& interfaces_of(const Plan& plan, const Capture& capture)
-{
-    return capture.intercept.interfaces.empty() ? plan.interfaces : capture.intercept.interfaces;
-}
-
-std::vector<std::string> policy_interfaces(const Plan& plan)
-{
-    std::vector<std::string> names;
-    for (const PolicyRule& rule : plan.policy_rules)
-        if (names.empty() || names.back() != rule.interface) names.push_back(rule.interface);
-    return names;
 }
 
 /// A first SYN never belongs to a socket that exists, except one in TIME_WAIT, which must give way to the listener.
@@ -126,10 +90,31 @@ void add_heartbeat(std::vector<Rule>& rules, const Plan& plan)
                      {port, set}});
 }
 
+bool goes_to_family(const Capture& capture, bool v6)
+{
+    return std::any_of(capture.intercept.to.begin(), capture.intercept.to.end(),
+                       [v6](const Network& network) { return network.address.is_v6() == v6; });
+}
+
+/// What a redirect takes over later is not for a tproxy that stands behind it in the order of listeners.
+void add_left(std::vector<Rule>& rules, const Plan& plan, std::string_view chain, std::size_t index, bool v6)
+{
+    const auto is_tproxy = [](const Capture& later) { return later.intercept.mode == Mode::tproxy; };
+    const auto behind = plan.captures.begin() + static_cast<std::ptrdiff_t>(index);
+    if (std::none_of(behind, plan.captures.end(), is_tproxy)) return;
+    const Capture& capture = plan.captures[index];
+    Rule left = match_of(capture, interfaces_of(plan, capture), v6);
+    left.chain = chain;
+    left.comment = "left " + std::to_string(index + 1) + (v6 ? " IPv6 " : " IPv4 ") + name_in_comment(capture.listener);
+    left.text += "accept";
+    rules.push_back(std::move(left));
+}
+
 void add_capture(std::vector<Rule>& rules, const Plan& plan, std::string_view chain, std::size_t index, bool v6)
 {
     const Capture& capture = plan.captures[index];
     if (!captures_family(capture, v6) || interfaces_of(plan, capture).empty()) return;
+    if (capture.intercept.mode == Mode::redirect) return add_left(rules, plan, chain, index, v6);
     const std::string name =
         ' ' + std::to_string(index + 1) + (v6 ? " IPv6 " : " IPv4 ") + name_in_comment(capture.listener);
     Rule taken = match_of(capture, interfaces_of(plan, capture), v6);
@@ -156,15 +141,44 @@ bool is_interface_name(std::string_view name)
            });
 }
 
-bool captures_family(const Capture& capture, bool v6)
+std::string hex(std::uint32_t number)
 {
-    if (capture.intercept.mode != Mode::tproxy || capture.intercept.transport != Transport::tcp) return false;
-    if ((v6 ? capture.port_v6 : capture.port_v4) == 0 || capture.intercept.ports.empty()) return false;
-    return std::any_of(capture.intercept.to.begin(), capture.intercept.to.end(),
-                       [v6](const Network& network) { return network.address.is_v6() == v6; });
+    char text[11];
+    std::snprintf(text, sizeof text, "0x%08x", number);
+    return text;
 }
 
 std::string name_in_comment(std::string_view name) { return harmless(name); }
+
+std::vector<std::string> quoted(const std::vector<std::string>& interfaces)
+{
+    std::vector<std::string> texts;
+    for (const std::string& name : interfaces)
+        texts.push_back('"' + (is_interface_name(name) ? name : harmless(name)) + '"');
+    return texts;
+}
+
+void match(Rule& rule, std::string_view before, const std::vector<std::string>& elements)
+{
+    if (elements.empty()) return;
+    rule.text.append(before).append(" { ");
+    for (std::size_t at = 0; at < elements.size(); ++at) rule.text.append(at == 0 ? "" : ", ").append(elements[at]);
+    rule.text.append(" } ");
+    rule.elements.insert(rule.elements.end(), elements.begin(), elements.end());
+}
+
+const std::vector<std::string>& interfaces_of(const Plan& plan, const Capture& capture)
+{
+    return capture.intercept.interfaces.empty() ? plan.interfaces : capture.intercept.interfaces;
+}
+
+std::vector<std::string> policy_interfaces(const Plan& plan)
+{
+    std::vector<std::string> names;
+    for (const PolicyRule& rule : plan.policy_rules)
+        if (names.empty() || names.back() != rule.interface) names.push_back(rule.interface);
+    return names;
+}
 
 Rule match_of(const Capture& capture, const std::vector<std::string>& interfaces, bool v6)
 {
@@ -176,6 +190,19 @@ Rule match_of(const Capture& capture, const std::vector<std::string>& interfaces
     match(rule, family + " daddr !=", interval_texts(capture.intercept.except_to, v6));
     match(rule, family + " saddr !=", interval_texts(capture.intercept.except_from, v6));
     return rule;
+}
+
+bool captures_family(const Capture& capture, bool v6)
+{
+    if (capture.intercept.mode == Mode::external || capture.intercept.transport != Transport::tcp) return false;
+    if ((v6 ? capture.port_v6 : capture.port_v4) == 0 || capture.intercept.ports.empty()) return false;
+    return goes_to_family(capture, v6);
+}
+
+bool needs_route(const Capture& capture, bool v6)
+{
+    if (capture.intercept.mode == Mode::tproxy) return captures_family(capture, v6);
+    return capture.intercept.keeps_address && goes_to_family(capture, v6);
 }
 
 void add_gate(std::vector<Rule>& rules, const Plan& plan, std::string_view chain)
@@ -192,10 +219,14 @@ std::vector<Rule> rules_of(const Plan& plan, std::string_view captures)
 {
     const std::string prerouting(prerouting_chain);
     std::vector<Rule> rules;
-    rules.push_back({prerouting,
-                     "meta mark & " + hex(plan.settings.mark_mask) + " == " + hex(plan.settings.own_mark) + " return",
-                     "own",
-                     {}});
+    const auto own = [&](std::uint32_t mark, std::string comment) {
+        rules.push_back({prerouting,
+                         "meta mark & " + hex(plan.settings.mark_mask) + " == " + hex(mark) + " return",
+                         std::move(comment),
+                         {}});
+    };
+    own(plan.settings.own_mark, "own");
+    if (plan.zones_twins) own(twin_mark(plan.settings), "own twin");
     add_divert(rules, plan);
     rules.push_back({prerouting, "fib daddr type { local, broadcast, anycast, multicast } return", "local", {}});
     add_gate(rules, plan, prerouting);
@@ -204,6 +235,7 @@ std::vector<Rule> rules_of(const Plan& plan, std::string_view captures)
     for (std::size_t index = 0; index < plan.captures.size(); ++index)
         for (const bool v6 : {false, true}) add_capture(rules, plan, captures, index, v6);
     add_heartbeat(rules, plan);
+    add_conntrack_rules(rules, plan, captures);
     return rules;
 }
 

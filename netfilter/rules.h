@@ -45,8 +45,21 @@ std::string name_in_comment(std::string_view name);
 /// installed.
 bool is_interface_name(std::string_view name);
 
-/// Whether a capture has anything of this family: a port to go to, and destinations.
+/// Whether rules take over anything of this family: there is a port to go to, and there are destinations.
 bool captures_family(const Capture& capture, bool v6);
+/// Whether packets of this family are led to this host by a policy rule: what tproxy takes over, and what upstreams
+/// answer to connections made as a client.
+bool needs_route(const Capture& capture, bool v6);
+
+/// Where the packets of a capture arrive.
+const std::vector<std::string>& interfaces_of(const Plan& plan, const Capture& capture);
+/// " { a, b } " after `before`, noted as elements of the rule; nothing when there are none.
+void match(Rule& rule, std::string_view before, const std::vector<std::string>& elements);
+std::vector<std::string> quoted(const std::vector<std::string>& interfaces);
+/// The interfaces of the policy rules, each once.
+std::vector<std::string> policy_interfaces(const Plan& plan);
+/// As nft prints a mark.
+std::string hex(std::uint32_t number);
 
 /// What of `plan` with the chain `captures` the text of `nft --stateless list table` does not show, or shows that is
 /// not in the plan, as one line for a person; empty: they agree. Pure.

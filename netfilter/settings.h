@@ -31,6 +31,11 @@ struct Intercept {
     std::vector<Network> except_to;
     WhenDown when_down = WhenDown::pass;
     Position where;
+    bool keeps_address = true; ///< upstreams are dialled with the client's address: their answers must come here
+    bool keeps_port = false;   ///< and with its port
+
+    /// False: others' rules lead the connections here, and nothing has to be led back.
+    bool needs_rules() const { return mode != Mode::external || keeps_address; }
 };
 
 /// Numbers the kernel's side is marked with. Chosen so as not to meet those of Tailscale (0x80000/0xff0000), Cilium
@@ -43,7 +48,12 @@ struct Settings {
     std::uint32_t route_table = 7'373;        ///< policy routing table with the local route
     std::uint32_t rule_priority = 773;        ///< of the policy rules
     std::uint8_t route_protocol = 2;          ///< RTPROT_KERNEL: networkd leaves such rules alone
+    std::uint16_t zone = 7'373;               ///< conntrack zone of connections made as a client (conntrack_rules.h)
     friend bool operator==(const Settings&, const Settings&) = default;
 };
+
+/// What the gateway sends on a twin: the connection to an upstream that has the addresses and ports of the client's
+/// own, where conntrack would see both as one. A third mark, so that it needs no setting of its own.
+constexpr std::uint32_t twin_mark(const Settings& settings) { return settings.captured_mark ^ settings.own_mark; }
 
 } // namespace gw::netfilter

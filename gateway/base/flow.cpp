@@ -9,6 +9,7 @@ std::string_view name_of(Recovered recovered)
     case Recovered::socket_name: return "socket_name";
     case Recovered::conntrack: return "conntrack";
     case Recovered::proxy_header: return "proxy_header";
+    case Recovered::name: return "name";
     }
     return "bound";
 }

@@ -14,6 +14,7 @@ enum class Recovered {
     socket_name,  ///< TPROXY: the accepted socket's own name
     conntrack,    ///< REDIRECT, DNAT: SO_ORIGINAL_DST or IP6T_SO_ORIGINAL_DST
     proxy_header, ///< a PROXY header said so
+    name,         ///< nobody knows its address: the name in the request decides
 };
 std::string_view name_of(Recovered recovered);
 
@@ -25,6 +26,8 @@ struct Flow {
     std::string_view listener; ///< its name; owned by the generation
 
     bool intercepted() const { return recovered != Recovered::bound; }
+    /// `destination` is where the client was going, and not merely where it came in.
+    bool knows_destination() const { return intercepted() && recovered != Recovered::name; }
 };
 
 /// What the first bytes of a connection say.

@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
+#include <set>
+#include <string>
 #include <unistd.h>
 
 namespace gw::log {
@@ -84,6 +87,18 @@ void write(Level level, std::string_view message)
         if (written <= 0) return;
         rest.remove_prefix(static_cast<std::size_t>(written));
     }
+}
+
+void warning_once(std::string_view subject, std::string_view message)
+{
+    constexpr std::size_t most_subjects = 10'000;
+    static std::mutex mutex;
+    static std::set<std::string, std::less<>> said;
+    {
+        const std::lock_guard lock(mutex);
+        if (said.size() >= most_subjects || !said.emplace(subject).second) return;
+    }
+    warning(message);
 }
 
 void append_json(std::string& into, std::string_view text)

@@ -17,6 +17,8 @@ void set_process(std::string_view name);
 inline void debug(std::string_view message) { write(Level::debug, message); }
 inline void info(std::string_view message) { write(Level::info, message); }
 inline void warning(std::string_view message) { write(Level::warning, message); }
+/// A warning about something that would come again and again: said the first time only, for each `subject`.
+void warning_once(std::string_view subject, std::string_view message);
 inline void error(std::string_view message) { write(Level::error, message); }
 
 /// Appends `text` as the inside of a JSON string. Control characters, quotes and backslashes are escaped; bytes that

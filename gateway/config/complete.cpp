@@ -51,6 +51,9 @@ void complete_listeners(Draft& draft)
         const bool bound = !listener.intercept;
         if (bound && !notes.client_address) listener.client_address = intake::ClientAddress::gateway;
         if (bound && !notes.otherwise) listener.otherwise = intake::Otherwise::deny;
+        if (bound) continue;
+        listener.intercept->keeps_address = listener.client_address != intake::ClientAddress::gateway;
+        listener.intercept->keeps_port = listener.client_address == intake::ClientAddress::keep_with_port;
     }
 }
 
@@ -78,6 +81,7 @@ void complete(Draft& draft)
     complete_policies(draft);
     auto& settings = draft.settings;
     settings.upstream.own_mark = settings.netfilter.own_mark;
+    settings.upstream.twin_mark = netfilter::twin_mark(settings.netfilter);
     auto& limits = settings.proxy.limits;
     limits.target_bytes = std::min(limits.target_bytes, limits.head_bytes);
 }

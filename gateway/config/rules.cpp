@@ -41,9 +41,12 @@ public:
         std::map<Endpoint, Place> taken;
         for (std::size_t at = 0; at < listeners().size(); ++at) {
             const auto& bind = listeners()[at].bind;
-            for (std::size_t n = 0; n < bind.size(); ++n)
-                take(taken, bind[n], draft_.listeners[at].bind->items[n],
-                     path_of("listeners", at, "bind") + "[" + std::to_string(n) + "]");
+            for (std::size_t n = 0; n < bind.size(); ++n) {
+                const auto path = path_of("listeners", at, "bind") + "[" + std::to_string(n) + "]";
+                const auto& node = draft_.listeners[at].bind->items[n];
+                take(taken, bind[n], node, path);
+                if (listeners()[at].serves_both_families(bind[n])) take(taken, {{}, bind[n].port}, node, path);
+            }
         }
         if (draft_.metrics) take(taken, *draft_.settings.control.metrics, *draft_.metrics, "admin.metrics");
     }
@@ -59,6 +62,24 @@ public:
         }
     }
 
+    /// Who installs rules, and who waits at addresses of this host.
+    void check_mechanisms()
+    {
+        for (std::size_t at = 0; at < listeners().size(); ++at) {
+            const auto& listener = listeners()[at];
+            const auto& notes = draft_.listeners[at];
+            if (!listener.intercept) continue;
+            const auto* intercept = notes.entry->find("intercept");
+            if (listener.is_external()) {
+                check_external(at, *intercept);
+            } else if (notes.bind) {
+                report_.add(notes.bind->place, path_of("listeners", at, "bind"),
+                            "goes with \"intercept\" only where others' rules lead (mode: external): in this mode the "
+                            "gateway chooses where it waits; leave it out, or make it a listener of its own");
+            }
+        }
+    }
+
     void check_shadows()
     {
         for (std::size_t later = 1; later < listeners().size(); ++later)
@@ -66,6 +87,7 @@ public:
                 if (comparisons_ > most_comparisons) return;
                 const auto &first = listeners()[earlier].intercept, &second = listeners()[later].intercept;
                 if (!first || !second || !covers(*first, *second)) continue;
+                if (listeners()[earlier].is_external() || listeners()[later].is_external()) continue;
                 report_.add(draft_.listeners[later].entry->place, path_of("listeners", later, ""),
                             "never gets a connection: the listener \"" + listeners()[earlier].name + "\" at " +
                                 listeners()[earlier].where.text() + " takes all of them; put this one before it");
@@ -103,6 +125,29 @@ private:
         if (fresh) return;
         report_.add(node.place, std::move(path),
                     endpoint.text() + " is taken already, at " + draft_.position(first->second).text());
+    }
+
+    void check_external(std::size_t at, const Node& intercept)
+    {
+        const auto& notes = draft_.listeners[at];
+        if (!notes.bind)
+            report_.add(intercept.place, path_of("listeners", at, ""),
+                        "mode: external needs \"bind\": the addresses of this host that the rules made elsewhere lead "
+                        "to, such as bind: [\"0.0.0.0:15001\"]");
+        for (const std::string_view key : {"interfaces", "when_down"}) {
+            const auto* node = intercept.find(key);
+            if (!node) continue;
+            report_.add(node->place, path_of("listeners", at, "intercept") + "." + std::string{key},
+                        "has no meaning with mode: external, where the gateway installs no rules: say it in the rules "
+                        "that lead here");
+        }
+        if (!notes.bind) return;
+        const auto& bind = listeners()[at].bind;
+        for (std::size_t n = 0; n < bind.size(); ++n)
+            if (bind[n].port == 0)
+                report_.add(notes.bind->items[n].place,
+                            path_of("listeners", at, "bind") + "[" + std::to_string(n) + "]",
+                            "needs a port: rules that are made elsewhere lead to one that does not change");
     }
 
     /// Whether nothing of `second` is left when `first` has taken its part.
@@ -185,6 +230,7 @@ void check_together(Draft& draft, Report& report)
     checks.check_names();
     checks.check_addresses();
     checks.check_defaults();
+    checks.check_mechanisms();
     checks.check_shadows();
     checks.check_routes();
     checks.check_kernel();

@@ -163,9 +163,9 @@ void write_required(Writer& json, const Type& type)
         }
         json.close(']');
     }
-    if (type.one_of.empty()) return;
-    json.key("oneOf").open('[');
-    for (const auto name : type.one_of) {
+    if (type.any_of.empty()) return;
+    json.key("anyOf").open('[');
+    for (const auto name : type.any_of) {
         json.item();
         json.raw("{\"required\": [" + json_text(name) + "]}");
     }

@@ -43,7 +43,7 @@ struct Type {
     std::string_view schema{};              ///< text: JSON that replaces type and pattern
     std::vector<Type> of{};                 ///< list: its entries; dictionary: key and value
     std::vector<Key> keys;                  ///< mapping
-    std::vector<std::string_view> one_of{}; ///< mapping: exactly one of these keys
+    std::vector<std::string_view> any_of{}; ///< mapping: at least one of these keys
     std::string_view short_for{};           ///< mapping: a single value stands for this key
     bool appends = false;                   ///< list: entries of included files are added
     Apply begin = nullptr;                  ///< mapping: before its keys

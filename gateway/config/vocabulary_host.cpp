@@ -141,6 +141,9 @@ Type kernel_type()
              [](Draft& d, const Node& n) {
                  d.settings.netfilter.route_table = static_cast<std::uint32_t>(integer_in(n));
              }),
+        {"zone", integer(1, 65'535), "7373",
+         "The conntrack zone of connections to upstreams that could be taken for the client's own.",
+         [](Draft& d, const Node& n) { d.settings.netfilter.zone = static_cast<std::uint16_t>(integer_in(n)); }},
         {"rule_priority", integer(1, 32'765), "773", "The priority of the policy rules; the main table's is 32766.",
          [](Draft& d, const Node& n) {
              d.settings.netfilter.rule_priority = static_cast<std::uint32_t>(integer_in(n));

@@ -46,16 +46,28 @@ void apply_when_down(Draft& d, const Node& n)
                                                  : netfilter::WhenDown::pass;
 }
 
+void apply_mode(Draft& d, const Node& n)
+{
+    d.intercept().mode = n.text == "redirect"   ? netfilter::Mode::redirect
+                         : n.text == "external" ? netfilter::Mode::external
+                                                : netfilter::Mode::tproxy;
+}
+
 Type intercept()
 {
     auto type = mapping({
-        {"mode", word({{"tproxy"}, {"redirect", false}, {"external", false}}), "tproxy",
-         "How connections are taken over: `tproxy`, in the kernel, with the address they go to kept.",
-         [](Draft& d, const Node&) { d.intercept().mode = netfilter::Mode::tproxy; }},
+        {"mode", word({{"tproxy"}, {"redirect"}, {"external"}}), "tproxy",
+         "How connections are taken over. `tproxy`: without changing a packet, and without conntrack. `redirect`: by "
+         "NAT, for hosts where tproxy is not to be had; needs conntrack. `external`: by rules that somebody else made, "
+         "on this host or on another one; they lead to the addresses in `bind`, and nothing is installed for it. Where "
+         "conntrack of this host does not know where a connection was going, the name in the request decides (the "
+         "Host field, with its port, or 80; the name in a TLS hello, with port 443), and only towards `to` and "
+         "`ports`.",
+         apply_mode},
         {"interfaces",
          list(free_text("the name of an interface", judge_interface, "^[A-Za-z0-9_.@:+-]{1,15}$"), 1, 256),
          {},
-         "Where the connections arrive. Default: every interface but loopback.",
+         "Where the connections arrive. Default: every interface but loopback. Not with `mode: external`.",
          [](Draft& d, const Node& n) { d.intercept().interfaces = texts_in(n); }},
         {"to",
          networks(judge_destination, 1),
@@ -97,7 +109,9 @@ void apply_protocol(Draft& d, const Node& n)
 
 void apply_client_address(Draft& d, const Node& n)
 {
-    d.listener().client_address = n.text == "keep" ? intake::ClientAddress::keep : intake::ClientAddress::gateway;
+    d.listener().client_address = n.text == "keep"      ? intake::ClientAddress::keep
+                                  : n.text == "gateway" ? intake::ClientAddress::gateway
+                                                        : intake::ClientAddress::keep_with_port;
     d.listeners.back().client_address = &n;
 }
 
@@ -128,20 +142,26 @@ Type listener()
         {"intercept",
          intercept(),
          {},
-         "Takes over connections that pass through this host. A listener has this or `bind`."},
+         "Takes over connections that pass through this host. A listener has this or `bind`; with `mode: external`, "
+         "both."},
         {"bind",
          list(text("an address and port", judge_endpoint, endpoint_pattern), 1, 256),
          {},
-         "Addresses of this host where clients connect to the gateway itself. Port 0: one the kernel chooses.",
+         "Addresses of this host where clients connect to the gateway itself, or where the rules of `mode: external` "
+         "lead. Port 0: one the kernel chooses. With `mode: external`, `[::]` alone serves IPv4 as well.",
          apply_bind},
         {"protocol", word({{"auto"}, {"http"}, {"tls"}, {"tcp"}, {"udp", false}}), "auto",
          "What clients speak. `auto` looks at the first bytes; `tcp` passes everything on unseen.", apply_protocol},
         {"client_address",
-         word({{"keep"}, {"gateway"}, {"keep_with_port", false}}),
+         word({{"keep"}, {"gateway"}, {"keep_with_port"}}),
          {},
          "Whose address the upstream sees: the client's (`keep`), which needs its answers to come back through this "
-         "host, or the "
-         "`gateway`'s. Default: `keep` with `intercept`, `gateway` with `bind`.",
+         "host, the client's with its port (`keep_with_port`), or the `gateway`'s. The port can be kept once at a "
+         "time: "
+         "of the connections that one HTTP client needs to the upstreams, the first gets it. Where an address or a "
+         "port "
+         "cannot be kept, the next best is used, and the log says so: `source` and `source_fallback` of a record. "
+         "Default: `keep` with `intercept`, `gateway` with `bind`.",
          apply_client_address},
         {"default",
          word({{"original"}, {"deny"}, {"pool:", false, true}, {"tunnel:", false, true}}),
@@ -153,7 +173,7 @@ Type listener()
         later("certificates", "opening TLS with certificates of one's own"),
         later("proxy_protocol", "the PROXY header in front of connections"),
     });
-    type.one_of = {"intercept", "bind"};
+    type.any_of = {"intercept", "bind"};
     type.begin = [](Draft& d, const Node& n) {
         d.settings.listeners.emplace_back().where = d.position(n.place);
         d.listeners.emplace_back().entry = &n;

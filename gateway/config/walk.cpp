@@ -324,11 +324,8 @@ void Walker::check_complete(const Type& type, const Node& node, const std::vecto
         if (type.keys[at].required && !seen[at])
             refuse(node, "\"" + std::string{type.keys[at].name} + "\" is missing: " + std::string{type.keys[at].doc},
                    true);
-    if (type.one_of.empty()) return;
-    const auto given =
-        std::count_if(type.one_of.begin(), type.one_of.end(), [&](auto name) { return node.find(name); });
-    if (given == 1) return;
-    refuse(node, (given == 0 ? "needs one of: " : "takes only one of: ") + joined(type.one_of), true);
+    const bool given = std::any_of(type.any_of.begin(), type.any_of.end(), [&](auto name) { return node.find(name); });
+    if (!given && !type.any_of.empty()) refuse(node, "needs one of: " + joined(type.any_of), true);
 }
 
 void Walker::refuse_unknown(const Type& mapping, const Node& name)

@@ -66,7 +66,8 @@ Json listener_json(const intake::ListenerSettings& listener, const session::Coun
               {"addresses", addresses},
               {"when_down", listener.intercept ? name_of(listener.intercept->when_down) : std::string_view{}},
               {"connections_total", counts.connections},
-              {"connections_active", counts.active}};
+              {"connections_active", counts.active},
+              {"source_fallbacks", counts.source_fallbacks}};
     return json;
 }
 
@@ -225,6 +226,10 @@ void add_traffic(Exposition& out, const session::Counters& counters)
     out.family("gateway_connections_active", "gauge", "Connections under way, by listener.");
     for (const auto& [name, counts] : counters.listeners)
         out.sample("gateway_connections_active", Exposition::label("listener", name), counts.active);
+    out.family("gateway_source_fallbacks_total", "counter",
+               "Upstream connections without the client's address or port that the listener asks for.");
+    for (const auto& [name, counts] : counters.listeners)
+        out.sample("gateway_source_fallbacks_total", Exposition::label("listener", name), counts.source_fallbacks);
     out.single("gateway_connections_turned_away_total", "counter", "Connections closed at once: the limit was reached.",
                counters.turned_away);
     out.single("gateway_accept_failures_total", "counter", "Failures of accept.", counters.accept_failures);

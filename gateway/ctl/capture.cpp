@@ -41,6 +41,14 @@ std::vector<std::string> provisos(const netfilter::Intercept& rule, const Packet
     return provided;
 }
 
+/// The same of rules that we do not know.
+std::string others_rules(const intake::ListenerSettings& listener)
+{
+    std::string all;
+    for (const auto& one : listener.bind) all += (all.empty() ? "" : " or ") + one.text();
+    return "rules made by somebody else lead it to " + all;
+}
+
 Fit fit_of_interception(const netfilter::Intercept& rule, const Packet& packet)
 {
     if (rule.transport != netfilter::Transport::tcp) return no("it takes UDP only");
@@ -98,7 +106,10 @@ std::string text_of(const netfilter::PortRange& range)
 
 Fit fit_of(const intake::ListenerSettings& listener, const Packet& packet)
 {
-    return listener.intercept ? fit_of_interception(*listener.intercept, packet) : fit_of_bind(listener.bind, packet);
+    if (!listener.intercept) return fit_of_bind(listener.bind, packet);
+    auto fit = fit_of_interception(*listener.intercept, packet);
+    if (listener.is_external() && fit.answer != Fit::Answer::no) fit.provided.push_back(others_rules(listener));
+    return fit;
 }
 
 std::optional<std::size_t> choose(const std::vector<intake::ListenerSettings>& listeners, const std::vector<Fit>& fits)

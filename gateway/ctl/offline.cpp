@@ -146,7 +146,7 @@ netfilter::Plan plan_of(const config::Settings& settings, std::vector<std::strin
     std::vector<netfilter::Capture> captures;
     auto port = first_example_port;
     for (const auto& listener : settings.listeners) {
-        if (!listener.intercept) continue;
+        if (!listener.intercept || !listener.intercept->needs_rules()) continue;
         captures.push_back({listener.name, *listener.intercept, port, static_cast<std::uint16_t>(port + 1)});
         port = static_cast<std::uint16_t>(port + 2);
     }

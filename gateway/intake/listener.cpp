@@ -1,7 +1,5 @@
 #include "gateway/intake/listener.h"
 
-#include "netfilter/original_destination.h"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -17,6 +15,7 @@ namespace {
 /// What the sockets of one listener have in common.
 struct Options {
     bool transparent = false;
+    bool both_families = false; ///< an IPv6 socket that serves IPv4 as well
     std::uint32_t own_mark = 0;
     int backlog = 0;
 };
@@ -60,7 +59,7 @@ Result<> set_options(const Descriptor& socket, const Endpoint& at, const Options
     const bool v6 = at.address.is_v6();
     const bool set = switch_on(socket, SOL_SOCKET, SO_REUSEADDR) && switch_on(socket, SOL_SOCKET, SO_REUSEPORT) &&
                      switch_on(socket, IPPROTO_TCP, TCP_NODELAY) &&
-                     (!v6 || switch_on(socket, IPPROTO_IPV6, IPV6_V6ONLY));
+                     (!v6 || options.both_families || switch_on(socket, IPPROTO_IPV6, IPV6_V6ONLY));
     if (!set) return system_error("options of the socket for " + at.text());
     if (options.transparent) {
         const bool transparent =
@@ -103,19 +102,36 @@ Result<ListeningSocket> open_socket(const Endpoint& at, const Options& options)
     return opened;
 }
 
-/// An intercepting listener waits where only the rules lead: nobody outside can dial a loopback address.
-std::vector<Endpoint> loopback_addresses(const std::vector<Network>& destinations)
+Address address_of_all(bool v6) { return v6 ? Address::v6({}) : Address{}; }
+
+Address loopback(bool v6)
 {
-    const auto is_v6 = [](const Network& network) { return network.address.is_v6(); };
+    if (!v6) return Address::v4({127, 0, 0, 1});
+    std::array<std::uint8_t, 16> one{};
+    one.back() = 1;
+    return Address::v6(one);
+}
+
+/// With tproxy where only the rules lead: nobody outside can dial a loopback address. A redirect leads to an address of
+/// the interface the packet came in by, so there on all of them; rules refuse who dials the port himself.
+std::vector<Endpoint> addresses_of(const ListenerSettings& listener)
+{
+    if (listener.binds()) return listener.bind;
+    const auto& destinations = listener.intercept->to;
+    const bool redirect = listener.intercept->mode == netfilter::Mode::redirect;
     std::vector<Endpoint> addresses;
-    if (!std::all_of(destinations.begin(), destinations.end(), is_v6))
-        addresses.push_back({Address::v4({127, 0, 0, 1}), 0});
-    if (std::any_of(destinations.begin(), destinations.end(), is_v6)) {
-        std::array<std::uint8_t, 16> one{};
-        one.back() = 1;
-        addresses.push_back({Address::v6(one), 0});
+    for (const bool v6 : {false, true}) {
+        const auto of_family = [v6](const Network& network) { return network.address.is_v6() == v6; };
+        if (std::none_of(destinations.begin(), destinations.end(), of_family)) continue;
+        addresses.push_back({redirect ? address_of_all(v6) : loopback(v6), 0});
     }
     return addresses;
+}
+
+/// Others' rules may be tproxy.
+bool is_transparent(const ListenerSettings& listener)
+{
+    return listener.intercept && listener.intercept->mode != netfilter::Mode::redirect;
 }
 
 } // namespace
@@ -123,10 +139,10 @@ std::vector<Endpoint> loopback_addresses(const std::vector<Network>& destination
 Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& listener, std::size_t workers,
                                                    const Settings& settings, std::uint32_t own_mark)
 {
-    const bool intercepting = listener.intercept.has_value();
-    const Options options{intercepting, own_mark, settings.backlog};
+    Options options{is_transparent(listener), false, own_mark, settings.backlog};
     std::vector<ListeningSocket> all;
-    for (auto at : intercepting ? loopback_addresses(listener.intercept->to) : listener.bind) {
+    for (auto at : addresses_of(listener)) {
+        options.both_families = listener.serves_both_families(at);
         for (std::size_t worker = 0; worker < workers; ++worker) {
             auto opened = open_socket(at, options);
             if (!opened) return opened.error();
@@ -137,24 +153,6 @@ Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& liste
         }
     }
     return all;
-}
-
-Result<Flow> learn_flow(int socket, const Endpoint& client, const ListenerSettings& listener)
-{
-    const auto own_name = name_of_socket(socket);
-    if (!own_name) return system_error("name of the accepted socket");
-    if (!listener.intercept) return Flow{client, *own_name, Recovered::bound, listener.name};
-
-    const auto mode = listener.intercept->mode;
-    const auto original = netfilter::original_destination(socket, mode, client);
-    if (!original) return original.error();
-    // Rules never lead a loopback destination here, so such a name is that of the listener itself. Behind REDIRECT and
-    // DNAT the socket's own name is what the rules changed the destination to: the same means there was no change.
-    const bool direct =
-        mode == netfilter::Mode::tproxy ? original->endpoint.address.is_loopback() : original->endpoint == *own_name;
-    if (direct)
-        return Error{Fault::denied, Side::client, "dialled " + own_name->text() + ", where only the rules may lead"};
-    return Flow{client, original->endpoint, original->recovered, listener.name};
 }
 
 } // namespace gw::intake

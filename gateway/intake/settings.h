@@ -4,6 +4,7 @@
 #include "gateway/base/position.h"
 #include "netfilter/settings.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -13,10 +14,10 @@
 namespace gw::intake {
 
 enum class Protocol { automatic, http, tls, tcp };
-enum class ClientAddress { keep, gateway };
+enum class ClientAddress { keep, keep_with_port, gateway };
 enum class Otherwise { original, deny };
 
-/// One entry of `listeners:`. Exactly one of `intercept` and `bind` is set.
+/// One entry of `listeners:`. `intercept` or `bind` is set; both where others' rules lead to `bind` (mode external).
 struct ListenerSettings {
     std::string name; ///< given, or "listener-N"; unique
     Position where;
@@ -25,6 +26,17 @@ struct ListenerSettings {
     Protocol protocol = Protocol::automatic;
     ClientAddress client_address = ClientAddress::keep; ///< `bind` listeners default to gateway
     Otherwise otherwise = Otherwise::original;          ///< `default:`; `bind` listeners default to deny
+
+    bool is_external() const { return intercept && intercept->mode == netfilter::Mode::external; }
+    /// Waits at the addresses of `bind`; else where the mode of interception says.
+    bool binds() const { return !intercept || is_external(); }
+    /// An external listener at `[::]` that has no address of IPv4 at this port serves IPv4 as well.
+    bool serves_both_families(const Endpoint& at) const
+    {
+        if (!is_external() || at.address.is_v4() || !at.address.is_unspecified()) return false;
+        return std::none_of(bind.begin(), bind.end(),
+                            [&](const Endpoint& other) { return other.address.is_v4() && other.port == at.port; });
+    }
 };
 
 /// How long and how much a client may take before we know what it speaks.

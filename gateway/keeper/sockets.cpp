@@ -10,7 +10,8 @@ bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
 {
     if (socket.name.listener != listener.name) return false;
     if (socket.intercepting != listener.intercept.has_value()) return false;
-    if (socket.intercepting) {
+    if (socket.intercepting && socket.mode != listener.intercept->mode) return false;
+    if (!listener.binds()) {
         const auto& to = listener.intercept->to;
         return std::any_of(to.begin(), to.end(), [&](const Network& network) {
             return network.address.is_v6() == socket.name.bound.address.is_v6();
@@ -23,7 +24,7 @@ bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
 std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const intake::ListenerSettings& listener)
 {
     auto rest = listener;
-    if (rest.intercept) {
+    if (!rest.binds()) {
         std::erase_if(rest.intercept->to, [&](const Network& network) {
             return std::any_of(held.begin(), held.end(), [&](const HeldSocket& socket) {
                 return serves(socket, listener) && socket.name.bound.address.is_v6() == network.address.is_v6();
@@ -73,7 +74,8 @@ Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<int
             change.opened.push_back({{listener.name, socket.bound, socket.worker},
                                      asked_for(listener, socket.bound),
                                      listener.intercept.has_value(),
-                                     std::move(socket.socket)});
+                                     std::move(socket.socket),
+                                     listener.intercept ? listener.intercept->mode : netfilter::Mode::tproxy});
     }
     return change;
 }
@@ -83,7 +85,7 @@ std::vector<netfilter::Capture> captures_of(const std::vector<intake::ListenerSe
 {
     std::vector<netfilter::Capture> captures;
     for (const auto& listener : listeners) {
-        if (!listener.intercept) continue;
+        if (!listener.intercept || !listener.intercept->needs_rules()) continue;
         netfilter::Capture capture{listener.name, *listener.intercept, 0, 0};
         for (const auto& socket : sockets)
             if (socket.listener == listener.name)

@@ -14,6 +14,7 @@ struct HeldSocket {
     Endpoint asked; ///< as configured; port 0 for interception
     bool intercepting = false;
     Descriptor socket;
+    netfilter::Mode mode = netfilter::Mode::tproxy; ///< of the interception
 };
 using HeldSockets = std::vector<HeldSocket>;
 

@@ -2,6 +2,7 @@
 
 #include "gateway/base/endpoint.h"
 #include "gateway/base/result.h"
+#include "gateway/upstream/dialer.h"
 #include "waf/inspector.h"
 
 #include <chrono>
@@ -23,8 +24,9 @@ struct ExchangeRecord {
     std::string_view action; ///< "forward_original", "respond" ...
     Endpoint upstream;       ///< port 0: none was used
     bool reused = false;     ///< over a connection that had been used before
-    bool source_kept = false;
-    std::uint64_t request_bytes = 0; ///< of the body, without framing
+    upstream::Source source = upstream::Source::gateway;
+    std::string_view source_fallback{}; ///< why not what the listener asks for; empty: it is
+    std::uint64_t request_bytes = 0;    ///< of the body, without framing
     std::uint64_t response_bytes = 0;
     std::chrono::steady_clock::time_point began{};
     std::chrono::steady_clock::time_point ended{};

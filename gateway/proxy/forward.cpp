@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 // RFC 9110 section 10.1.1: a client need not wait for 100 for ever, nor does it; curl waits as long.
 constexpr auto continue_limit = 1s;
+constexpr std::uint16_t http_port = 80, https_port = 443;
 
 bool is_idempotent(std::string_view method)
 {
@@ -57,23 +58,37 @@ std::chrono::milliseconds HttpSession::answer_limit() const
 
 upstream::Target HttpSession::target_of_decision() const
 {
-    upstream::Target target;
-    if (decision_.action == route::Action::forward_original) {
+    auto target = client_.begun;
+    if (decision_.action == route::Action::forward_original && target.within == nullptr) {
         target.endpoint = client_.flow.destination;
+    } else if (decision_.action == route::Action::forward_original) {
+        target.host = host_;
+        target.endpoint.port = head_.port.value_or(client_.secure ? https_port : http_port);
     } else {
+        target.within = nullptr;
         // A host that a binding is part of was chosen by the client, whatever the route says around it.
         target.named_by = decision_.host_from_client ? upstream::NamedBy::client : upstream::NamedBy::configuration;
         target.tls = decision_.tls;
         target.host = decision_.host;
         target.endpoint.port = decision_.port;
     }
-    if (client_.keep_address) target.source = client_.flow.client.address;
     return target;
+}
+
+/// The client's port serves one connection at a time; those that this client needs beside it have a port of their own.
+bool HttpSession::yields_port(const upstream::Target& target) const
+{
+    const auto has = [&](const upstream::ConnectionPtr& made) { return made != nullptr && made->target == target; };
+    return target.source_port != 0 && port_used_ && !has(upstream_) && !has(early_);
 }
 
 Task<Result<>> HttpSession::obtain(bool fresh)
 {
     auto target = target_of_decision();
+    if (target.within != nullptr && target.host.empty())
+        co_return Error{Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
+    const bool yields = yields_port(target);
+    if (yields) target.source_port = 0;
     if (upstream_ != nullptr && upstream_->target != target) around_.dialer.give_back(std::move(upstream_));
     if (upstream_ == nullptr && !fresh && early_ != nullptr && early_->target == target) upstream_ = std::move(early_);
     // Late bytes of the last exchange, or of nobody's, must not become the answer to this one.
@@ -82,10 +97,14 @@ Task<Result<>> HttpSession::obtain(bool fresh)
         auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
         if (!dialled) co_return dialled.error();
         upstream_ = std::move(*dialled);
+        if (yields && upstream_->source == upstream::Source::kept)
+            upstream_->source_fallback = "an earlier connection of this client has its port";
     }
+    port_used_ = port_used_ || upstream_->target.source_port != 0;
     record_.upstream = live_.upstream = upstream_->remote;
     record_.reused = upstream_->exchanges > 0;
-    record_.source_kept = upstream_->source_kept;
+    record_.source = upstream_->source;
+    record_.source_fallback = upstream_->source_fallback;
     co_return Result<>{};
 }
 

@@ -17,7 +17,8 @@ constexpr std::size_t read_bytes = 16 * 1024;
 
 HttpSession::HttpSession(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
                          Observer& observer)
-    : client_(client), around_(around), site_(around.site), early_(std::move(early)), live_(live), observer_(observer)
+    : client_(client), around_(around), site_(around.site), early_(std::move(early)),
+      port_used_(early_ != nullptr && early_->target.source_port != 0), live_(live), observer_(observer)
 {}
 
 BodySource HttpSession::client_body()

@@ -58,6 +58,7 @@ private:
     Task<Result<Next>> forward();
     Task<Result<>> obtain(bool fresh);
     upstream::Target target_of_decision() const;
+    bool yields_port(const upstream::Target& target) const;
     void encode_request();
     void encode_request_fields();
     bool replayable() const;
@@ -104,6 +105,7 @@ private:
     const Site& site_;
     upstream::ConnectionPtr early_;
     upstream::ConnectionPtr upstream_; // of the exchange, or kept for the next one of this client
+    bool port_used_ = false;           // by one of them
     Live& live_;
     Observer& observer_;
 

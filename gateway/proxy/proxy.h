@@ -16,9 +16,9 @@ struct Client {
     Stream& stream;
     Buffer& received; ///< what was read while peeking
     const Flow& flow;
-    std::string_view id;                           ///< of the connection; a request's id is this, '-', and its number
-    bool secure = false;                           ///< it came over TLS that was opened here
-    bool keep_address = false;                     ///< upstreams see the client's address
+    std::string_view id;      ///< of the connection; a request's id is this, '-', and its number
+    bool secure = false;      ///< it came over TLS that was opened here
+    upstream::Target begun{}; ///< what each target begins with: whose address upstreams see, where a name may lead
     route::Action otherwise = route::Action::deny; ///< what no route matches
 };
 

@@ -39,6 +39,7 @@ void Counters::add(const Counters& other)
         auto& into = listeners[name];
         into.connections += from.connections;
         into.active += from.active;
+        into.source_fallbacks += from.source_fallbacks;
     }
     routes.resize(std::max(routes.size(), other.routes.size()));
     for (std::size_t i = 0; i < other.routes.size(); ++i) {

@@ -31,6 +31,7 @@ public:
 struct ListenerCounters {
     std::uint64_t connections = 0;
     std::uint64_t active = 0;
+    std::uint64_t source_fallbacks = 0; ///< upstream connections that could not have the client's address or port
 };
 
 struct RouteCounters {

@@ -198,6 +198,13 @@ void put_waf(JsonObject& object, const proxy::ExchangeRecord& record, std::strin
     waf.end();
 }
 
+void put_source(JsonObject& object, upstream::Source source, std::string_view fallback)
+{
+    object.boolean("source_kept", source != upstream::Source::gateway);
+    object.text("source", upstream::name_of(source));
+    if (!fallback.empty()) object.text("source_fallback", fallback);
+}
+
 std::string request_id(const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
 {
     return connection.id + "-" + std::to_string(record.number);
@@ -238,7 +245,7 @@ void append_json_line(std::string& into, const ConnectionRecord& record, Clock::
     object.text("action", record.action);
     if (record.upstream.port != 0) {
         put_endpoint(object, "upstream", record.upstream);
-        object.boolean("source_kept", record.source_kept);
+        put_source(object, record.source, record.source_fallback);
     }
     object.number("from_client_bytes", record.relayed.from_client_bytes + record.live.from_client_bytes);
     object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
@@ -270,7 +277,7 @@ void append_json_line(std::string& into, const proxy::ExchangeRecord& record, co
     if (record.upstream.port != 0) {
         put_endpoint(object, "upstream", record.upstream);
         object.boolean("reused", record.reused);
-        object.boolean("source_kept", record.source_kept);
+        put_source(object, record.source, record.source_fallback);
         object.milliseconds("upstream_ms", record.upstream_wait);
     }
     object.number("request_bytes", record.request_bytes);

@@ -4,6 +4,7 @@
 #include "gateway/base/result.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/relay/relay.h"
+#include "gateway/upstream/dialer.h"
 
 #include <atomic>
 #include <chrono>
@@ -23,9 +24,10 @@ struct ConnectionRecord {
     std::string server_name;
     std::string_view action;
     Endpoint upstream;
-    bool source_kept = false;
-    relay::Counts relayed; ///< while and after it is relayed
-    proxy::Live live;      ///< while and after it is HTTP
+    upstream::Source source = upstream::Source::gateway;
+    std::string_view source_fallback{}; ///< why not what the listener asks for; empty: it is
+    relay::Counts relayed;              ///< while and after it is relayed
+    proxy::Live live;                   ///< while and after it is HTTP
     std::chrono::steady_clock::time_point began{};
     std::chrono::system_clock::time_point began_at{};
     std::string_view state = "accepted"; ///< peeking, dialling, relaying, http, idle

@@ -1,6 +1,6 @@
 #include "gateway/session/session.h"
 
-#include "gateway/intake/listener.h"
+#include "gateway/intake/learn_flow.h"
 #include "gateway/intake/peek_hello.h"
 #include "gateway/proxy/proxy.h"
 
@@ -9,6 +9,7 @@ namespace gw::session {
 namespace {
 
 constexpr std::size_t body_room_bytes = 32 * 1024;
+constexpr std::uint16_t tls_port = 443; // of a name in a TLS hello, which says none
 
 std::size_t buffer_limit(const Generation& generation)
 {
@@ -37,7 +38,7 @@ Session::~Session() { host_.ended(*this); }
 
 Task<Result<>> Session::serve()
 {
-    const auto flow = intake::learn_flow(socket_, record_.flow.client, listener_);
+    const auto flow = intake::learn_flow(socket_, record_.flow.client, listener_, around_.generation->guard->local());
     if (!flow) co_return flow.error();
     record_.flow = *flow;
 
@@ -64,7 +65,8 @@ Task<Result<Hello>> Session::greet()
     case intake::Protocol::tls:
     case intake::Protocol::automatic: break;
     }
-    const bool may_wait_for_server = listener_.protocol == intake::Protocol::automatic && record_.flow.intercepted();
+    const bool may_wait_for_server =
+        listener_.protocol == intake::Protocol::automatic && record_.flow.knows_destination();
     if (may_wait_for_server) {
         const auto spoke =
             co_await intake::read_first_bytes(stream_, received_, around_.generation->intake.dial_early_after);
@@ -83,7 +85,8 @@ Task<Result<Hello>> Session::greet_silent_client()
     if (!dialled) co_return co_await greet_without_server(dialled.error());
     early_ = std::move(*dialled);
     record_.upstream = early_->remote;
-    record_.source_kept = early_->source_kept;
+    record_.source = early_->source;
+    record_.source_fallback = early_->source_fallback;
     record_.state = "peeking";
 
     Hello hello;
@@ -134,14 +137,48 @@ route::Action Session::otherwise() const
 
 bool Session::keeps_address() const
 {
-    return listener_.client_address == intake::ClientAddress::keep && record_.flow.intercepted();
+    return listener_.client_address != intake::ClientAddress::gateway && record_.flow.intercepted();
+}
+
+/// Handed over by tproxy, both connections of a relay with the client's port would have the same addresses and ports.
+void Session::give_source(upstream::Target& target) const
+{
+    if (!keeps_address()) return;
+    target.source = record_.flow.client.address;
+    if (listener_.client_address != intake::ClientAddress::keep_with_port) return;
+    target.source_port = record_.flow.client.port;
+    target.is_twin = record_.flow.recovered == Recovered::socket_name;
+}
+
+/// Where a name that the client chose may lead. Lives as long as who looks at it.
+std::shared_ptr<const netfilter::Intercept> Session::within() const
+{
+    if (record_.flow.recovered != Recovered::name) return nullptr;
+    return {around_.generation, &*listener_.intercept};
 }
 
 upstream::Target Session::original_target() const
 {
     upstream::Target target;
     target.endpoint = record_.flow.destination;
-    if (keeps_address()) target.source = record_.flow.client.address;
+    give_source(target);
+    return target;
+}
+
+/// Nobody knows where the client was going: the name it asks for must say it.
+Result<upstream::Target> Session::named_target(const Hello& hello) const
+{
+    if (hello.kind != Hello::Kind::tls || hello.server_name.empty())
+        return Error{
+            Fault::denied,
+            Side::client,
+            "nothing says where it was going: conntrack of this host does not know, and there is no name in it",
+            {}};
+    upstream::Target target;
+    target.host = hello.server_name;
+    target.endpoint.port = tls_port;
+    target.within = within();
+    give_source(target);
     return target;
 }
 
@@ -153,14 +190,15 @@ Result<upstream::Target> Session::relay_target(const Hello& hello)
         around_.generation->site.routes.decide_by_name(hello.server_name, listener_.name, otherwise(), decision);
     record_.live.route = decision.route;
     record_.action = route::name_of(decision.action);
-    if (decision.action == route::Action::forward_original) return original_target();
+    if (decision.action == route::Action::forward_original)
+        return record_.flow.knows_destination() ? original_target() : named_target(hello);
     if (decision.action != route::Action::forward_url)
         return Error{Fault::denied, Side::client, "no route for this connection", {}};
     upstream::Target target;
     target.named_by = decision.host_from_client ? upstream::NamedBy::client : upstream::NamedBy::configuration;
     target.host = decision.host;
     target.endpoint.port = decision.port;
-    if (keeps_address()) target.source = record_.flow.client.address;
+    give_source(target);
     return target;
 }
 
@@ -175,7 +213,8 @@ Task<Result<>> Session::relay(const Hello& hello)
         early_ = std::move(*dialled);
     }
     record_.upstream = early_->remote;
-    record_.source_kept = early_->source_kept;
+    record_.source = early_->source;
+    record_.source_fallback = early_->source_fallback;
     co_return co_await relay_over(*early_, around_.generation->relay);
 }
 
@@ -191,7 +230,9 @@ Task<Result<>> Session::serve_http()
     record_.state = "http";
     record_.action = "http";
     const auto& generation = *around_.generation;
-    const proxy::Client client{stream_, received_, record_.flow, record_.id, false, keeps_address(), otherwise()};
+    proxy::Client client{stream_, received_, record_.flow, record_.id, false, {}, otherwise()};
+    give_source(client.begun);
+    client.begun.within = within();
     const proxy::Surroundings around{generation.site, around_.inspector.get(), around_.dialer, around_.draining};
     auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
     if (!upgraded) co_return upgraded.error();

@@ -58,7 +58,10 @@ private:
     Result<> check_protocol(const Hello& hello) const;
     route::Action otherwise() const;
     bool keeps_address() const;
+    void give_source(upstream::Target& target) const;
+    std::shared_ptr<const netfilter::Intercept> within() const;
     upstream::Target original_target() const;
+    Result<upstream::Target> named_target(const Hello& hello) const;
     Result<upstream::Target> relay_target(const Hello& hello);
     Task<Result<>> relay(const Hello& hello);
     Task<Result<>> relay_over(upstream::Connection& upstream, relay::Settings settings);

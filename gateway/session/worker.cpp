@@ -264,6 +264,7 @@ void Worker::ended(Session& session)
     counters_.to_client_bytes += record.relayed.to_client_bytes + record.live.to_client_bytes;
     if (record.error)
         ++counters_.faults[static_cast<std::size_t>(record.error->side)][static_cast<std::size_t>(record.error->fault)];
+    if (record.live.requests == 0) note_source(record.listener, record.source, record.source_fallback);
     if (record.live.requests == 0 && record.live.route >= 0 && session.generation() == generation_) {
         auto& route = counters_.routes[static_cast<std::size_t>(record.live.route)];
         ++route.hits;
@@ -274,11 +275,23 @@ void Worker::ended(Session& session)
              [&](std::string& out) { append_human_line(out, record, now); }, record.error.has_value());
 }
 
+/// Counted each time, said once.
+void Worker::note_source(const std::string& listener, upstream::Source source, std::string_view fallback)
+{
+    if (fallback.empty()) return;
+    if (counters_.listeners[listener].source_fallbacks++ != 0) return;
+    const std::string used = source == upstream::Source::gateway ? "the gateway's address" : "a port of its own";
+    log::warning_once("source of " + listener, "listener " + listener + ": an upstream connection got " + used +
+                                                   ", not the client's: " + std::string(fallback) +
+                                                   "; records tell it each time (source_fallback)");
+}
+
 void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& session)
 {
     ++counters_.requests;
     if (record.status >= 100 && record.status < 600)
         ++counters_.responses[static_cast<std::size_t>(record.status / 100 - 1)];
+    if (!record.reused) note_source(session.record().listener, record.source, record.source_fallback);
     if (record.upstream.port != 0) ++(record.reused ? counters_.upstream_reuses : counters_.upstream_connections);
     if (record.route >= 0 && session.generation() == generation_) {
         auto& route = counters_.routes[static_cast<std::size_t>(record.route)];

@@ -59,6 +59,7 @@ private:
     void serve(asio::generic::stream_protocol::socket socket, const sockaddr_storage& peer,
                const std::string& listener);
     void install(GenerationPtr generation);
+    void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);
     void wait_for_last(std::chrono::steady_clock::time_point until);
     void flush_log();
     void log_line(const std::function<void(std::string&)>& json, const std::function<void(std::string&)>& human,

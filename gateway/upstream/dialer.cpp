@@ -5,6 +5,16 @@
 
 namespace gw::upstream {
 
+std::string_view name_of(Source source)
+{
+    switch (source) {
+    case Source::gateway: return "gateway";
+    case Source::kept: return "kept";
+    case Source::kept_with_port: return "kept_with_port";
+    }
+    return "gateway";
+}
+
 bool is_quiet(const Connection& connection)
 {
     if (!connection.received.empty()) return false;

@@ -4,6 +4,7 @@
 #include "gateway/base/deadline.h"
 #include "gateway/base/stream.h"
 #include "gateway/upstream/guard.h"
+#include "netfilter/settings.h"
 
 #include <memory>
 #include <optional>
@@ -18,17 +19,26 @@ struct Target {
     bool tls = false;
     NamedBy named_by = NamedBy::client;
     std::optional<Address> source; ///< the client's address, to be used as our own; none: the gateway's
+    std::uint16_t source_port = 0; ///< the client's port, to be used as our own; 0: any
+    bool is_twin = false;          ///< with that port conntrack could not tell it from the client's own connection
+    /// Where a name that the client chose may lead: an interception's `to` and `ports`. Null: wherever it does.
+    std::shared_ptr<const netfilter::Intercept> within{};
 
     friend bool operator==(const Target&, const Target&) = default;
 };
+
+/// Whose address the upstream sees.
+enum class Source { gateway, kept, kept_with_port };
+std::string_view name_of(Source source);
 
 /// A connection to an upstream. Whoever holds it owns it.
 struct Connection {
     explicit Connection(DeadlineWheel& wheel) : idle_deadline(wheel, &Connection::on_idle_expired, this) {}
 
     Target target;
-    Endpoint remote;          ///< the very address connected to
-    bool source_kept = false; ///< the upstream sees the client's address
+    Endpoint remote; ///< the very address connected to
+    Source source = Source::gateway;
+    std::string_view source_fallback{}; ///< why it is not what the target asks for; empty: it is
     std::unique_ptr<Stream> stream;
     Buffer received;             ///< read, not yet used
     std::uint64_t exchanges = 0; ///< requests it has carried

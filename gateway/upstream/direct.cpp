@@ -1,52 +1,12 @@
 #include "gateway/upstream/direct.h"
 
-#include "gateway/base/descriptor.h"
+#include "gateway/upstream/source.h"
+#include "netfilter/reach.h"
 
-#include <cerrno>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#ifndef IPV6_TRANSPARENT
-#define IPV6_TRANSPARENT 75
-#endif
-
 namespace gw::upstream {
-
-namespace {
-
-bool set(int socket, int level, int option, int value)
-{
-    return ::setsockopt(socket, level, option, &value, sizeof value) == 0;
-}
-
-/// Gives the socket the client's address and leaves the port to connect: with a port chosen here, one client could have
-/// only as many connections as there are free ports, whatever their destinations.
-bool bind_as(int socket, const Address& source)
-{
-    const bool transparent =
-        source.is_v6() ? set(socket, SOL_IPV6, IPV6_TRANSPARENT, 1) : set(socket, SOL_IP, IP_TRANSPARENT, 1);
-    if (!transparent) return false;
-    set(socket, SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    sockaddr_storage name{};
-    const auto length = to_sockaddr({source, 0}, name);
-    return ::bind(socket, reinterpret_cast<const sockaddr*>(&name), length) == 0;
-}
-
-Error connect_error(const Endpoint& to, boost::system::error_code failed)
-{
-    const auto what = "connect " + to.text();
-    switch (failed.value()) {
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ECONNRESET: return Error{Fault::refused, Side::upstream, what, failed};
-    case ETIMEDOUT: return Error{Fault::timed_out, Side::upstream, what, failed};
-    default: return Error{Fault::system, Side::gateway, what, failed};
-    }
-}
-
-} // namespace
 
 DirectDialer::DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
                            std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
@@ -95,27 +55,34 @@ Task<Result<ConnectionPtr>> DirectDialer::connect_any(Target target, Time until)
     co_return last;
 }
 
-Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endpoint to, Time until)
+/// As the client, as far as that goes: each attempt asks for less than the one before.
+Task<Result<DirectDialer::Connected>> DirectDialer::connect_socket(const Target& target, const Endpoint& to, Time until)
 {
-    const auto allowed = guard_->check(to, target.named_by);
-    if (!allowed) co_return allowed.error();
+    auto plan = plan_source(target, to, *guard_);
+    for (;;) {
+        auto opened = open_socket(target, to, settings_, plan);
+        if (!opened) co_return opened.error();
+        const int family = to.address.is_v6() ? AF_INET6 : AF_INET;
+        SocketStream::Socket socket{io_};
+        boost::system::error_code failed;
+        socket.assign(asio::generic::stream_protocol{family, IPPROTO_TCP}, opened->number(), failed);
+        if (failed) co_return Error{Fault::system, Side::gateway, "socket for " + to.text(), failed};
+        opened->release();
+        const auto wrong = co_await connect_until(socket, to, until);
+        if (is_taken(wrong) && plan.source != Source::gateway) {
+            plan.settle_for_less();
+            continue;
+        }
+        if (wrong) co_return connect_error(target, to, plan.source, wrong);
+        Connected connected{std::move(socket), plan.source, plan.fallback};
+        co_return connected;
+    }
+}
 
-    const int family = to.address.is_v6() ? AF_INET6 : AF_INET;
-    Descriptor descriptor{::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)};
-    if (!descriptor.is_open()) co_return system_error("socket for " + to.text());
-    set(descriptor.number(), IPPROTO_TCP, TCP_NODELAY, 1);
-    // Without the mark the rules could capture what we send; without privilege there are no rules either.
-    set(descriptor.number(), SOL_SOCKET, SO_MARK, static_cast<int>(settings_.own_mark));
-
-    const bool same_family = target.source && target.source->is_v6() == to.address.is_v6();
-    const bool source_kept = same_family && bind_as(descriptor.number(), *target.source);
-
-    SocketStream::Socket socket{io_};
-    boost::system::error_code failed;
-    socket.assign(asio::generic::stream_protocol{family, IPPROTO_TCP}, descriptor.number(), failed);
-    if (failed) co_return Error{Fault::system, Side::gateway, "socket for " + to.text(), failed};
-    descriptor.release();
-
+/// Ends by itself with `operation_aborted` when the time is over.
+Task<boost::system::error_code> DirectDialer::connect_until(SocketStream::Socket& socket, const Endpoint& to,
+                                                            Time until)
+{
     sockaddr_storage name{};
     const auto length = to_sockaddr(to, name);
     const asio::generic::stream_protocol::endpoint endpoint{reinterpret_cast<const sockaddr*>(&name), length,
@@ -130,22 +97,33 @@ Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endp
     auto outcome = co_await socket.async_connect(endpoint, as_outcome);
     limit.disarm();
     auto& [wrong] = outcome;
-    if (wrong == asio::error::operation_aborted)
-        co_return Error{Fault::timed_out, Side::upstream, "connect " + to.text(), {}};
-    if (wrong) co_return connect_error(to, wrong);
+    co_return wrong;
+}
+
+Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endpoint to, Time until)
+{
+    const auto allowed = guard_->check(to, target.named_by);
+    if (!allowed) co_return allowed.error();
+    if (target.within != nullptr && !netfilter::allows(*target.within, to))
+        co_return Error{Fault::denied, Side::client,
+                        "the name leads to " + to.text() + ", which is none of the listener's destinations and ports"};
+
+    auto opened = co_await connect_socket(target, to, until);
+    if (!opened) co_return opened.error();
 
     auto connection = std::make_unique<Connection>(wheel_);
-    connection->stream = std::make_unique<SocketStream>(std::move(socket), Side::upstream, wheel_);
+    connection->stream = std::make_unique<SocketStream>(std::move(opened->socket), Side::upstream, wheel_);
     connection->remote = to;
-    connection->source_kept = source_kept;
+    connection->source = opened->source;
+    connection->source_fallback = opened->fallback;
     connection->target = target;
     if (target.tls) {
         connection->stream->expire_at(until);
         auto name_to_verify = target.host.empty() ? to.address.text() : target.host;
         auto plain = std::move(connection->stream);
-        auto opened = co_await tls::dial(std::move(plain), std::move(name_to_verify), tls_);
-        if (!opened) co_return opened.error();
-        connection->stream = std::move(*opened);
+        auto secured = co_await tls::dial(std::move(plain), std::move(name_to_verify), tls_);
+        if (!secured) co_return secured.error();
+        connection->stream = std::move(*secured);
     }
     co_return connection;
 }

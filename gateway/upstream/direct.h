@@ -31,6 +31,13 @@ private:
     using Time = std::chrono::steady_clock::time_point;
     Task<Result<ConnectionPtr>> connect_any(Target target, Time until);
     Task<Result<ConnectionPtr>> connect_one(const Target& target, Endpoint to, Time until);
+    struct Connected {
+        SocketStream::Socket socket;
+        Source source;
+        std::string_view fallback;
+    };
+    Task<Result<Connected>> connect_socket(const Target& target, const Endpoint& to, Time until);
+    Task<boost::system::error_code> connect_until(SocketStream::Socket& socket, const Endpoint& to, Time until);
 
     asio::io_context& io_;
     DeadlineWheel& wheel_;

@@ -23,6 +23,11 @@ public:
     /// Errors: `denied`, side client (or gateway when the configuration named it): `what` says which rule.
     Result<> check(const Endpoint& destination, NamedBy named_by) const;
 
+    /// The addresses of this host; null: not known.
+    const netfilter::LocalAddresses* local() const { return local_.get(); }
+    /// Whether this is an address of this host.
+    bool is_own(const Address& address) const { return is_local(address.unmapped()); }
+
 private:
     bool is_local(const Address& address) const;
 

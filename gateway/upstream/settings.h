@@ -13,6 +13,7 @@ struct Settings {
     std::size_t idle_total = 1'024;                 ///< kept a worker; the oldest goes first
     std::chrono::milliseconds name_ttl{30'000};     ///< a resolved name is asked again after that
     std::uint32_t own_mark = 0x02000000;            ///< as in netfilter's settings
+    std::uint32_t twin_mark = 0x03000000;           ///< the same, of connections that are twins
 };
 
 } // namespace gw::upstream

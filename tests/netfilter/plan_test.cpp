@@ -122,14 +122,14 @@ add rule inet gateway captures_b iifname { "eth0" } tcp dport { 80, 8000-8010 } 
 add rule inet gateway captures_b iifname { "eth0" } tcp dport { 80, 8000-8010 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
 )");
     EXPECT_EQ(
-        switch_text(plan, captures_b),
+        switch_text(plan, captures_b, plan),
         joined(
             {entry, own, divert,
              R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
 add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
 add rule inet gateway prerouting jump captures_b comment "captures"
 )"}));
-    EXPECT_EQ(drop_text(plan.settings, captures_a), R"(add chain inet gateway captures_a
+    EXPECT_EQ(drop_text(plan, captures_a), R"(add chain inet gateway captures_a
 flush chain inet gateway captures_a
 delete chain inet gateway captures_a
 )");

@@ -1,5 +1,7 @@
 #include "gateway/intake/listener.h"
 
+#include "gateway/intake/learn_flow.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
