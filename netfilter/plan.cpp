@@ -56,6 +56,14 @@ void carry_over(Plan& next, const Plan& in_force)
     next.redirects = next.redirects || in_force.redirects;
     next.zones_twins = next.zones_twins || in_force.zones_twins;
     next.zones_kept = next.zones_kept || in_force.zones_kept;
+    // Answers to connections made as a client still come in, by whatever interface.
+    for (const bool v6 : {false, true}) {
+        const auto of_family = [v6](const PolicyRule& rule) { return rule.v6 == v6; };
+        if (std::none_of(in_force.policy_rules.begin(), in_force.policy_rules.end(), of_family)) continue;
+        if (std::any_of(next.policy_rules.begin(), next.policy_rules.end(), of_family)) continue;
+        for (const std::string& name : next.interfaces) next.policy_rules.push_back({name, v6});
+    }
+    sort_each_once(next.policy_rules);
 }
 
 } // namespace gw::netfilter

@@ -86,7 +86,12 @@ TEST_F(Appliance, RefusesWhatNothingSaysTheDestinationOf)
     const auto record = gateway.connection_record("10.0.1.2");
     EXPECT_EQ(record.value("end", ""), "denied") << record;
     EXPECT_THAT(record.value("what", ""), HasSubstr("nothing says where it was going")) << record;
-    EXPECT_EQ(status_of(network.client("10.0.1.3"), "10.0.1.1:15001", "GET / HTTP/1.0\r\n\r\n"), 403);
+    auto nameless = network.client("10.0.1.3").dials("10.0.1.1:15001");
+    nameless.sends("GET /nameless HTTP/1.0\r\n\r\n");
+    nameless.receives_all();
+    const auto request = gateway.request_record("/nameless");
+    EXPECT_EQ(request.value("end", ""), "denied") << request;
+    EXPECT_FALSE(request.contains("upstream")) << request;
 }
 
 TEST_F(Appliance, RefusesWhatRulesLeadHereFromBeyondTheListener)

@@ -75,7 +75,7 @@ TEST_P(EveryWay, RecoversTheDestinationAndKeepsTheClient)
 }
 
 INSTANTIATE_TEST_SUITE_P(Led, EveryWay, ::testing::ValuesIn(all_ways()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& each) { return each.param.name; });
 
 // --- redirect
 

@@ -61,7 +61,7 @@ TEST_P(EveryMode, KeepsTheClientsPort)
 }
 
 INSTANTIATE_TEST_SUITE_P(Mode, EveryMode, ::testing::ValuesIn(all_kept()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& each) { return each.param.name; });
 
 // --- one port again
 
