@@ -20,8 +20,8 @@ Result<> check(const Plan& plan)
 {
     const auto refused = [](std::string what) { return Error{Fault::refused, Side::gateway, std::move(what)}; };
     for (const Capture& capture : plan.captures) {
-        if (capture.intercept.transport != Transport::tcp)
-            return refused("listener " + capture.listener + ": only rules for TCP can be installed");
+        if (capture.intercept.transport == Transport::udp && capture.intercept.mode != Mode::tproxy)
+            return refused("listener " + capture.listener + ": UDP can be taken over by tproxy only");
         for (const std::string& name : capture.intercept.interfaces)
             if (!is_interface_name(name))
                 return refused("listener " + capture.listener + ": not an interface: " + name);

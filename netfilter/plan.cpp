@@ -46,6 +46,9 @@ Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vec
         plan.zones_twins =
             plan.zones_twins || (capture.intercept.keeps_port && capture.intercept.mode != Mode::redirect);
     }
+    plan.datagrams = std::any_of(captures.begin(), captures.end(), [](const Capture& capture) {
+        return capture.intercept.transport == Transport::udp;
+    });
     plan.captures = std::move(captures);
     plan.interfaces = std::move(present);
     return plan;
@@ -56,6 +59,7 @@ void carry_over(Plan& next, const Plan& in_force)
     next.redirects = next.redirects || in_force.redirects;
     next.zones_twins = next.zones_twins || in_force.zones_twins;
     next.zones_kept = next.zones_kept || in_force.zones_kept;
+    next.datagrams = next.datagrams || in_force.datagrams;
     // Answers to connections made as a client still come in, by whatever interface.
     for (const bool v6 : {false, true}) {
         const auto of_family = [v6](const PolicyRule& rule) { return rule.v6 == v6; };

@@ -30,6 +30,7 @@ struct Plan {
     std::vector<std::string> interfaces;  ///< where packets of captures without `interfaces` arrive
     std::vector<PolicyRule> policy_rules; ///< sorted, each once
     std::uint16_t heartbeat_port = 0;     ///< captured only while beats come (heartbeat.h); 0: always
+    bool datagrams = false;               ///< a capture of UDP is, or was, in it: answers to its flows are led here
     bool redirects = false;               ///< a capture by redirect is, or was, in it: NAT of what is under way goes on
     bool zones_twins = false;             ///< the same of connections that have a twin
     bool zones_kept = false;              ///< the same of connections made as a client beside NAT

@@ -11,7 +11,7 @@
 //
 //   own       what the gateway sent itself (its mark is on it) is never captured
 //   divert    packets of a transparent socket that exists: intercepted connections under way, and what upstreams answer
-//             to a connection made with a client's address
+//             to a connection made with a client's address; answers to flows of UDP; ICMP errors about any of them
 //   local     what is for this host, or for many hosts, is never captured
 //   not alive without a fresh heartbeat nothing new is captured; what is under way was diverted before
 //   captures  everything else goes on in a chain of its own (nft_text.cpp says why):
@@ -25,6 +25,13 @@
 //
 // `tproxy` stands before `meta mark set`: without a listener it ends the rule, so the mark is not set and the packet
 // goes on unharmed. The other way round the packet would be marked, routed to this host and lost.
+//
+// UDP knows no SYN, and a socket bound to a destination without being connected would be found for what any client sends
+// there, and get it. Ours that answer are bound elsewhere (reply_socket.h), and `tproxy` passes by sockets that are not
+// connected; of others that are transparent, only those with our mark, which are those towards upstreams, are led here.
+//
+// An ICMP error about what was sent with a foreign address goes to that address, through this host. It is for us: a
+// path that takes only smaller packets, or a port where nobody listens.
 //
 // Fragments: a tproxy expression switches on reassembly (priority -400) in its namespace, so rules see whole packets.
 // No rule here looks at conntrack, so untracked packets are treated alike.
@@ -51,11 +58,11 @@ std::string set_captured(const Settings& settings)
     return "meta mark set meta mark & " + hex(~settings.mark_mask) + " | " + hex(settings.captured_mark);
 }
 
-std::string when_down_text(WhenDown when_down)
+std::string when_down_text(WhenDown when_down, bool udp)
 {
     switch (when_down) {
     case WhenDown::pass: return "counter accept";
-    case WhenDown::reject: return "counter reject with tcp reset";
+    case WhenDown::reject: return udp ? "counter reject with icmpx port-unreachable" : "counter reject with tcp reset";
     case WhenDown::drop: return "counter drop";
     }
     return "counter accept";
@@ -68,13 +75,23 @@ std::string when_down_text(WhenDown when_down)
 void add_divert(std::vector<Rule>& rules, const Plan& plan)
 {
     const std::string divert(divert_chain);
-    Rule lead{std::string(prerouting_chain), {}, "divert", {}};
+    Rule lead{std::string(prerouting_chain), {}, {}, {}};
     match(lead, "iifname", quoted(policy_interfaces(plan)));
     if (lead.elements.empty()) return;
-    lead.text += "tcp flags & (syn | ack) != syn socket transparent 1 jump " + divert;
     rules.push_back({divert, "socket wildcard 1 return", "not a connection", {}});
     rules.push_back({divert, set_captured(plan.settings) + " accept", "ours", {}});
-    rules.push_back(std::move(lead));
+    const auto add_lead = [&](std::string_view condition, std::string_view comment) {
+        Rule each = lead;
+        each.text.append(condition).append(" jump ").append(divert_chain);
+        each.comment = comment;
+        rules.push_back(std::move(each));
+    };
+    add_lead("tcp flags & (syn | ack) != syn socket transparent 1", "divert");
+    if (plan.datagrams)
+        add_lead("meta l4proto udp socket transparent 1 socket mark & " + hex(plan.settings.mark_mask) +
+                     " == " + hex(plan.settings.own_mark),
+                 "divert answers");
+    add_lead("meta l4proto { icmp, ipv6-icmp } socket transparent 1", "divert errors");
 }
 
 void add_heartbeat(std::vector<Rule>& rules, const Plan& plan)
@@ -125,7 +142,7 @@ void add_capture(std::vector<Rule>& rules, const Plan& plan, std::string_view ch
                      : "tproxy ip to 127.0.0.1:" + std::to_string(capture.port_v4);
     taken.text += ' ' + set_captured(plan.settings) + " counter accept";
     passed.comment = "passed" + name;
-    passed.text += when_down_text(capture.intercept.when_down);
+    passed.text += when_down_text(capture.intercept.when_down, capture.intercept.transport == Transport::udp);
     rules.push_back(std::move(taken));
     rules.push_back(std::move(passed));
 }
@@ -185,7 +202,8 @@ Rule match_of(const Capture& capture, const std::vector<std::string>& interfaces
     const std::string family = v6 ? "ip6" : "ip";
     Rule rule;
     match(rule, "iifname", quoted(interfaces));
-    match(rule, "tcp dport", interval_texts(capture.intercept.ports));
+    match(rule, capture.intercept.transport == Transport::udp ? "udp dport" : "tcp dport",
+          interval_texts(capture.intercept.ports));
     match(rule, family + " daddr", interval_texts(capture.intercept.to, v6));
     match(rule, family + " daddr !=", interval_texts(capture.intercept.except_to, v6));
     match(rule, family + " saddr !=", interval_texts(capture.intercept.except_from, v6));
@@ -194,7 +212,8 @@ Rule match_of(const Capture& capture, const std::vector<std::string>& interfaces
 
 bool captures_family(const Capture& capture, bool v6)
 {
-    if (capture.intercept.mode == Mode::external || capture.intercept.transport != Transport::tcp) return false;
+    if (capture.intercept.mode == Mode::external) return false;
+    if (capture.intercept.transport == Transport::udp && capture.intercept.mode != Mode::tproxy) return false;
     if ((v6 ? capture.port_v6 : capture.port_v4) == 0 || capture.intercept.ports.empty()) return false;
     return goes_to_family(capture, v6);
 }

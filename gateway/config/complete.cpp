@@ -48,6 +48,8 @@ void complete_listeners(Draft& draft)
         auto& listener = draft.settings.listeners[at];
         const auto& notes = draft.listeners[at];
         if (!notes.name) listener.name = "listener-" + std::to_string(at + 1);
+        if (listener.takes_datagrams() && listener.protocol == intake::Protocol::automatic)
+            listener.protocol = intake::Protocol::udp;
         const bool bound = !listener.intercept;
         if (bound && !notes.client_address) listener.client_address = intake::ClientAddress::gateway;
         if (bound && !notes.otherwise) listener.otherwise = intake::Otherwise::deny;
@@ -82,6 +84,7 @@ void complete(Draft& draft)
     auto& settings = draft.settings;
     settings.upstream.own_mark = settings.netfilter.own_mark;
     settings.upstream.twin_mark = netfilter::twin_mark(settings.netfilter);
+    settings.datagram.own_mark = settings.netfilter.own_mark;
     auto& limits = settings.proxy.limits;
     limits.target_bytes = std::min(limits.target_bytes, limits.head_bytes);
 }

@@ -26,6 +26,7 @@ struct ListenerNotes {
     const Node* entry = nullptr;
     const Node* name = nullptr;
     const Node* bind = nullptr;
+    const Node* protocol = nullptr;
     const Node* client_address = nullptr;
     const Node* otherwise = nullptr;
 };

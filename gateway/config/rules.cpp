@@ -80,6 +80,29 @@ public:
         }
     }
 
+    void check_datagrams()
+    {
+        for (std::size_t at = 0; at < listeners().size(); ++at) {
+            const auto& listener = listeners()[at];
+            const auto& notes = draft_.listeners[at];
+            const bool udp = listener.protocol == intake::Protocol::udp;
+            if (notes.protocol && udp != listener.takes_datagrams())
+                report_.add(notes.protocol->place, path_of("listeners", at, "protocol"),
+                            udp ? listener.intercept ? "\"udp\" goes with \"transport: udp\" in \"intercept\""
+                                                     : "\"udp\" with \"bind\" is not supported yet; take UDP over with "
+                                                       "\"intercept: {transport: udp}\""
+                                : in_quotes(notes.protocol->text) +
+                                      " does not go with \"transport: udp\"; leave it out, or write udp");
+            if (listener.takes_datagrams() && listener.intercept->mode != netfilter::Mode::tproxy)
+                report_.add(notes.entry->place, path_of("listeners", at, "intercept.mode"),
+                            "with \"transport: udp\" only \"tproxy\" is supported: behind a changed destination the "
+                            "original one cannot be told for each datagram");
+            if (listener.takes_datagrams() && listener.client_address == intake::ClientAddress::keep_with_port)
+                report_.add(notes.entry->place, path_of("listeners", at, "client_address"),
+                            "\"keep_with_port\" does not go with \"transport: udp\"; write keep");
+        }
+    }
+
     void check_shadows()
     {
         for (std::size_t later = 1; later < listeners().size(); ++later)
@@ -164,6 +187,7 @@ private:
             });
         };
         if (second.to.empty() || second.ports.empty()) return false; // reported already
+        if (first.transport != second.transport) return false;
         if (!first.interfaces.empty() && second.interfaces.empty()) return false;
         if (!first.interfaces.empty() &&
             !each(second.interfaces, [&](auto& name) { return has(first.interfaces, name); }))
@@ -184,7 +208,12 @@ private:
         if (!named) return;
         for (std::size_t n = 0; n < named->items.size(); ++n) {
             const auto& name = named->items[n];
-            if (names_.contains(name.text)) continue;
+            if (const auto known = names_.find(name.text); known != names_.end()) {
+                if (listeners()[known->second].takes_datagrams())
+                    report_.add(name.place, path_of("routes", at, "listeners") + "[" + std::to_string(n) + "]",
+                                in_quotes(name.text) + " takes UDP, and routes are for HTTP and TLS");
+                continue;
+            }
             std::vector<std::string_view> known;
             for (const auto& listener : listeners()) known.push_back(listener.name);
             report_.add(name.place, path_of("routes", at, "listeners") + "[" + std::to_string(n) + "]",
@@ -199,7 +228,7 @@ private:
         const auto intercepts = [&](const intake::ListenerSettings& listener) {
             const auto& only = draft_.settings.routes[at].listeners;
             const bool served = only.empty() || std::find(only.begin(), only.end(), listener.name) != only.end();
-            return served && listener.intercept;
+            return served && listener.intercept && !listener.takes_datagrams();
         };
         if (any_intercepts_ && !notes.listeners) return;
         if (std::any_of(listeners().begin(), listeners().end(), intercepts)) return;
@@ -231,6 +260,7 @@ void check_together(Draft& draft, Report& report)
     checks.check_addresses();
     checks.check_defaults();
     checks.check_mechanisms();
+    checks.check_datagrams();
     checks.check_shadows();
     checks.check_routes();
     checks.check_kernel();

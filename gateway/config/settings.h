@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/control/settings.h"
+#include "gateway/datagram/settings.h"
 #include "gateway/filters/settings.h"
 #include "gateway/http/settings.h"
 #include "gateway/intake/settings.h"
@@ -33,6 +34,7 @@ struct Settings {
     intake::Settings intake;
     relay::Settings relay;
     upstream::Settings upstream;
+    datagram::Settings datagram;
     proxy::Settings proxy;
     session::Settings session;
     control::Settings control;

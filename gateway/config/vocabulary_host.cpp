@@ -86,6 +86,9 @@ Type limits_type()
     return mapping({
         {"connections", integer(1, 10'000'000), "100000", "How many at once; one more is closed at once.",
          [](Draft& d, const Node& n) { d.settings.session.connections = integer_in(n); }},
+        {"udp_flows", integer(1, 1'000'000), "20000",
+         "How many flows of UDP at once, for each worker; one more ends the quietest, one without any answer first.",
+         [](Draft& d, const Node& n) { d.settings.datagram.flows = integer_in(n); }},
         {"header_bytes", size(1'024, 1024 * 1024), "32KiB", "The largest header of a message; above it 431.",
          [](Draft& d, const Node& n) { d.settings.proxy.limits.head_bytes = size_in(n); }},
         {"headers", integer(1, 10'000), "100", "The most header fields of a message; above it 431.",
@@ -116,6 +119,12 @@ Type timeouts_type()
               [](Draft& d, const Node& n) { d.settings.relay.idle_limit = duration_in(n); }),
         limit("relay_half_closed", "60s", "The same, after one side has ended.",
               [](Draft& d, const Node& n) { d.settings.relay.half_closed_limit = duration_in(n); }),
+        limit("udp_unanswered", "30s", "How long a flow of UDP is kept after a client's datagram that nothing answers.",
+              [](Draft& d, const Node& n) { d.settings.datagram.unanswered_limit = duration_in(n); }),
+        limit("udp_idle", "120s", "How long it is kept after the last datagram, once it was answered.",
+              [](Draft& d, const Node& n) { d.settings.datagram.idle_limit = duration_in(n); }),
+        limit("udp_dns_idle", "5s", "The same towards port 53, where a question is answered once.",
+              [](Draft& d, const Node& n) { d.settings.datagram.dns_idle_limit = duration_in(n); }),
         {"drain", duration(0), "30s", "How long connections under way may go on when the daemon stops.",
          [](Draft& d, const Node& n) { d.settings.control.drain_limit = duration_in(n); }},
     });

@@ -83,8 +83,12 @@ Type intercept()
              for (const auto& item : n.items) d.intercept().ports.push_back(*parse_ports(item.text));
          },
          true},
-        {"transport", word({{"tcp"}, {"udp", false}}), "tcp", "What is taken over.",
-         [](Draft& d, const Node&) { d.intercept().transport = netfilter::Transport::tcp; }},
+        {"transport", word({{"tcp"}, {"udp"}}), "tcp",
+         "What is taken over: connections, or the datagrams of UDP, which are passed on as they are. With `udp` goes "
+         "`mode: tproxy` only.",
+         [](Draft& d, const Node& n) {
+             d.intercept().transport = n.text == "udp" ? netfilter::Transport::udp : netfilter::Transport::tcp;
+         }},
         {"except", except(), {}, "What is left alone all the same."},
         {"when_down", word({{"pass"}, {"reject"}, {"drop"}}), "pass",
          "What becomes of connections while the gateway is not running, or hangs: `pass` lets new ones go their way "
@@ -104,7 +108,9 @@ void apply_protocol(Draft& d, const Node& n)
     d.listener().protocol = n.text == "http"  ? Protocol::http
                             : n.text == "tls" ? Protocol::tls
                             : n.text == "tcp" ? Protocol::tcp
+                            : n.text == "udp" ? Protocol::udp
                                               : Protocol::automatic;
+    d.listeners.back().protocol = &n;
 }
 
 void apply_client_address(Draft& d, const Node& n)
@@ -150,8 +156,10 @@ Type listener()
          "Addresses of this host where clients connect to the gateway itself, or where the rules of `mode: external` "
          "lead. Port 0: one the kernel chooses. With `mode: external`, `[::]` alone serves IPv4 as well.",
          apply_bind},
-        {"protocol", word({{"auto"}, {"http"}, {"tls"}, {"tcp"}, {"udp", false}}), "auto",
-         "What clients speak. `auto` looks at the first bytes; `tcp` passes everything on unseen.", apply_protocol},
+        {"protocol", word({{"auto"}, {"http"}, {"tls"}, {"tcp"}, {"udp"}}), "auto",
+         "What clients speak. `auto` looks at the first bytes; `tcp` passes everything on unseen. With `intercept: "
+         "{transport: udp}` it is `udp`, which need not be written.",
+         apply_protocol},
         {"client_address",
          word({{"keep"}, {"gateway"}, {"keep_with_port"}}),
          {},

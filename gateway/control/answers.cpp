@@ -40,6 +40,7 @@ std::string_view name_of(intake::Protocol protocol)
     case intake::Protocol::http: return "http";
     case intake::Protocol::tls: return "tls";
     case intake::Protocol::tcp: return "tcp";
+    case intake::Protocol::udp: return "udp";
     }
     return "auto";
 }
@@ -63,6 +64,7 @@ Json listener_json(const intake::ListenerSettings& listener, const session::Coun
               {"kind", listener.intercept ? "intercept" : "bind"},
               {"where", listener.where.text()},
               {"protocol", name_of(listener.protocol)},
+              {"transport", listener.takes_datagrams() ? "udp" : "tcp"},
               {"addresses", addresses},
               {"when_down", listener.intercept ? name_of(listener.intercept->when_down) : std::string_view{}},
               {"connections_total", counts.connections},
@@ -81,6 +83,26 @@ Json faults_json(const session::Counters& counters)
                                 {"fault", gw::name_of(static_cast<Fault>(fault))},
                                 {"count", counters.faults[side][fault]}});
     return list;
+}
+
+Json datagrams_json(const datagram::Counters& counters)
+{
+    Json drops = Json::object();
+    for (std::size_t i = 0; i < counters.drops.size(); ++i)
+        drops[datagram::name_of(static_cast<datagram::Drop>(i))] = counters.drops[i];
+    return {{"flows", counters.flows},
+            {"flows_active", counters.active},
+            {"flows_waiting", counters.waiting},
+            {"flows_evicted", counters.evicted},
+            {"flows_unanswered", counters.unanswered},
+            {"flows_refused", counters.refused},
+            {"datagrams_from_clients", counters.traffic.datagrams_from_client},
+            {"datagrams_to_clients", counters.traffic.datagrams_to_client},
+            {"bytes_from_clients", counters.traffic.from_client_bytes},
+            {"bytes_to_clients", counters.traffic.to_client_bytes},
+            {"told_unreachable", counters.told_unreachable},
+            {"reply_sockets", counters.reply_sockets},
+            {"dropped", drops}};
 }
 
 } // namespace
@@ -124,6 +146,7 @@ std::string status_json(const Snapshot& snapshot)
                    {"bytes_to_clients", counters.to_client_bytes},
                    {"upstream_connections", counters.upstream_connections},
                    {"upstream_reuses", counters.upstream_reuses}}},
+                 {"udp", datagrams_json(counters.datagrams)},
                  {"responses", responses},
                  {"faults", faults_json(counters)},
                  {"latency",
@@ -259,6 +282,31 @@ void add_traffic(Exposition& out, const session::Counters& counters)
                   counters.added_durations);
 }
 
+void add_datagrams(Exposition& out, const datagram::Counters& counters)
+{
+    out.single("gateway_udp_flows_total", "counter", "Flows of UDP.", counters.flows);
+    out.single("gateway_udp_flows_active", "gauge", "Flows of UDP under way.", counters.active);
+    out.family("gateway_udp_flows_ended_total", "counter", "Flows of UDP that ended in a way worth a look.");
+    out.sample("gateway_udp_flows_ended_total", Exposition::label("how", "evicted"), counters.evicted);
+    out.sample("gateway_udp_flows_ended_total", Exposition::label("how", "unanswered"), counters.unanswered);
+    out.sample("gateway_udp_flows_ended_total", Exposition::label("how", "refused"), counters.refused);
+    const auto both = [&](std::string_view name, std::string_view help, std::uint64_t from, std::uint64_t to) {
+        out.family(name, "counter", help);
+        out.sample(name, Exposition::label("direction", "from_clients"), from);
+        out.sample(name, Exposition::label("direction", "to_clients"), to);
+    };
+    both("gateway_udp_datagrams_total", "Datagrams passed on.", counters.traffic.datagrams_from_client,
+         counters.traffic.datagrams_to_client);
+    both("gateway_udp_bytes_total", "Bytes of them.", counters.traffic.from_client_bytes,
+         counters.traffic.to_client_bytes);
+    out.family("gateway_udp_dropped_total", "counter", "Datagrams that went nowhere, by reason.");
+    for (std::size_t i = 0; i < counters.drops.size(); ++i)
+        out.sample("gateway_udp_dropped_total",
+                   Exposition::label("reason", datagram::name_of(static_cast<datagram::Drop>(i))), counters.drops[i]);
+    out.single("gateway_udp_unreachable_told_total", "counter", "ICMP messages sent to clients.",
+               counters.told_unreachable);
+}
+
 } // namespace
 
 std::string metrics_text(const Snapshot& snapshot)
@@ -269,6 +317,7 @@ std::string metrics_text(const Snapshot& snapshot)
                snapshot.generation->number);
     out.single("gateway_workers", "gauge", "Worker threads.", snapshot.workers);
     add_traffic(out, counters);
+    add_datagrams(out, counters.datagrams);
     out.family("gateway_route_hits_total", "counter", "Requests and connections that took a route of this generation.");
     for (std::size_t i = 0; i < counters.routes.size(); ++i)
         out.sample("gateway_route_hits_total", Exposition::label("route", std::to_string(i)), counters.routes[i].hits);

@@ -83,7 +83,8 @@ std::variant<session::GenerationPtr, Problems> build(const config::Settings& set
     auto guard = std::make_shared<const upstream::Guard>(around.local, around.own_sockets);
     auto generation = std::make_shared<session::Generation>(
         session::Generation{around.number, settings.listeners, std::move(site), std::move(inspectors), std::move(guard),
-                            std::move(*tls), settings.intake, settings.relay, settings.upstream, settings.session});
+                            std::move(*tls), settings.intake, settings.relay, settings.upstream, settings.session,
+                            settings.datagram});
     return session::GenerationPtr{std::move(generation)};
 }
 

@@ -35,6 +35,7 @@ void peek(const Url& url, Protocol protocol, Explanation& into)
     into.speaks = name_of(url.scheme) == "https" ? "tls" : name_of(url.scheme);
     into.peek_why = first;
     switch (protocol) {
+    case Protocol::udp: // takes no connection
     case Protocol::automatic: break;
     case Protocol::tcp:
         into.speaks = "tcp";

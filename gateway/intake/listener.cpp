@@ -1,5 +1,8 @@
 #include "gateway/intake/listener.h"
 
+#include "gateway/intake/datagram_socket.h"
+#include "netfilter/reply_socket.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -18,6 +21,7 @@ struct Options {
     bool both_families = false; ///< an IPv6 socket that serves IPv4 as well
     std::uint32_t own_mark = 0;
     int backlog = 0;
+    bool datagrams = false;
 };
 
 Error error_with(Fault fault, std::string what)
@@ -84,8 +88,23 @@ std::optional<Endpoint> name_of_socket(int socket)
     return from_sockaddr(name);
 }
 
+Result<ListeningSocket> named(Descriptor socket, const Endpoint& at)
+{
+    const auto bound = name_of_socket(socket.number());
+    if (!bound) return system_error("name of the socket for " + at.text());
+    ListeningSocket opened;
+    opened.socket = std::move(socket);
+    opened.bound = *bound;
+    return opened;
+}
+
 Result<ListeningSocket> open_socket(const Endpoint& at, const Options& options)
 {
+    if (options.datagrams) {
+        auto socket = open_datagram_socket(at, options.own_mark);
+        if (!socket) return socket.error();
+        return named(std::move(*socket), at);
+    }
     const int family = at.address.is_v6() ? AF_INET6 : AF_INET;
     ListeningSocket opened;
     opened.socket.reset(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
@@ -96,10 +115,7 @@ Result<ListeningSocket> open_socket(const Endpoint& at, const Options& options)
     const auto size = to_sockaddr(at, name);
     if (::bind(opened.socket.number(), reinterpret_cast<const sockaddr*>(&name), size) != 0) return address_error(at);
     if (::listen(opened.socket.number(), options.backlog) != 0) return address_error(at);
-    const auto bound = name_of_socket(opened.socket.number());
-    if (!bound) return system_error("name of the socket for " + at.text());
-    opened.bound = *bound;
-    return opened;
+    return named(std::move(opened.socket), at);
 }
 
 Address address_of_all(bool v6) { return v6 ? Address::v6({}) : Address{}; }
@@ -134,12 +150,22 @@ bool is_transparent(const ListenerSettings& listener)
     return listener.intercept && listener.intercept->mode != netfilter::Mode::redirect;
 }
 
+/// What cannot be had is no error: the answers then leave another way.
+void add_reply_sockets(std::vector<ListeningSocket>& all, const ListenerSettings& listener, bool v6,
+                       std::size_t workers)
+{
+    for (const auto port : privileged_ports(listener.intercept->ports))
+        for (std::size_t worker = 0; worker < workers; ++worker)
+            if (auto opened = netfilter::open_reply_socket(port, v6))
+                all.push_back({listener.name, {netfilter::reply_address(v6), port}, worker, std::move(*opened)});
+}
+
 } // namespace
 
 Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& listener, std::size_t workers,
                                                    const Settings& settings, std::uint32_t own_mark)
 {
-    Options options{is_transparent(listener), false, own_mark, settings.backlog};
+    Options options{is_transparent(listener), false, own_mark, settings.backlog, listener.takes_datagrams()};
     std::vector<ListeningSocket> all;
     for (auto at : addresses_of(listener)) {
         options.both_families = listener.serves_both_families(at);
@@ -151,6 +177,7 @@ Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& liste
             opened->worker = worker;
             all.push_back(std::move(*opened));
         }
+        if (options.datagrams) add_reply_sockets(all, listener, at.address.is_v6(), workers);
     }
     return all;
 }

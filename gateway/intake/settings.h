@@ -13,7 +13,7 @@
 
 namespace gw::intake {
 
-enum class Protocol { automatic, http, tls, tcp };
+enum class Protocol { automatic, http, tls, tcp, udp };
 enum class ClientAddress { keep, keep_with_port, gateway };
 enum class Otherwise { original, deny };
 
@@ -27,6 +27,7 @@ struct ListenerSettings {
     ClientAddress client_address = ClientAddress::keep; ///< `bind` listeners default to gateway
     Otherwise otherwise = Otherwise::original;          ///< `default:`; `bind` listeners default to deny
 
+    bool takes_datagrams() const { return intercept && intercept->transport == netfilter::Transport::udp; }
     bool is_external() const { return intercept && intercept->mode == netfilter::Mode::external; }
     /// Waits at the addresses of `bind`; else where the mode of interception says.
     bool binds() const { return !intercept || is_external(); }

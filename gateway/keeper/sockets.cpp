@@ -1,5 +1,7 @@
 #include "gateway/keeper/sockets.h"
 
+#include "netfilter/reply_socket.h"
+
 #include <algorithm>
 
 namespace gw::keeper {
@@ -11,6 +13,7 @@ bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
     if (socket.name.listener != listener.name) return false;
     if (socket.intercepting != listener.intercept.has_value()) return false;
     if (socket.intercepting && socket.mode != listener.intercept->mode) return false;
+    if (socket.datagrams != listener.takes_datagrams()) return false;
     if (!listener.binds()) {
         const auto& to = listener.intercept->to;
         return std::any_of(to.begin(), to.end(), [&](const Network& network) {
@@ -74,6 +77,7 @@ Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<int
             change.opened.push_back({{listener.name, socket.bound, socket.worker},
                                      asked_for(listener, socket.bound),
                                      listener.intercept.has_value(),
+                                     listener.takes_datagrams(),
                                      std::move(socket.socket),
                                      listener.intercept ? listener.intercept->mode : netfilter::Mode::tproxy});
     }
@@ -88,7 +92,8 @@ std::vector<netfilter::Capture> captures_of(const std::vector<intake::ListenerSe
         if (!listener.intercept || !listener.intercept->needs_rules()) continue;
         netfilter::Capture capture{listener.name, *listener.intercept, 0, 0};
         for (const auto& socket : sockets)
-            if (socket.listener == listener.name)
+            if (socket.listener == listener.name && socket.bound.address != netfilter::reply_address(false) &&
+                socket.bound.address != netfilter::reply_address(true))
                 (socket.bound.address.is_v6() ? capture.port_v6 : capture.port_v4) = socket.bound.port;
         captures.push_back(std::move(capture));
     }

@@ -13,6 +13,7 @@ struct HeldSocket {
     link::SocketName name;
     Endpoint asked; ///< as configured; port 0 for interception
     bool intercepting = false;
+    bool datagrams = false;
     Descriptor socket;
     netfilter::Mode mode = netfilter::Mode::tproxy; ///< of the interception
 };

@@ -64,6 +64,7 @@ void Counters::add(const Counters& other)
     waf_detected += other.waf_detected;
     waf_blocked += other.waf_blocked;
     waf_failed += other.waf_failed;
+    datagrams.add(other.datagrams);
     request_durations.add(other.request_durations);
     added_durations.add(other.added_durations);
 }

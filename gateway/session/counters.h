@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/result.h"
+#include "gateway/datagram/counters.h"
 
 #include <array>
 #include <chrono>
@@ -58,6 +59,7 @@ struct Counters {
     std::uint64_t waf_detected = 0;
     std::uint64_t waf_blocked = 0;
     std::uint64_t waf_failed = 0;
+    datagram::Counters datagrams;
     Durations request_durations;
     Durations added_durations; ///< a request's duration without the wait for the upstream
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/datagram/settings.h"
 #include "gateway/intake/settings.h"
 #include "gateway/proxy/site.h"
 #include "gateway/relay/settings.h"
@@ -29,6 +30,7 @@ struct Generation {
     relay::Settings relay;
     upstream::Settings upstream;
     Settings session;
+    datagram::Settings datagram{};
 
     const intake::ListenerSettings* listener(std::string_view name) const
     {

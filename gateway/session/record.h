@@ -2,6 +2,7 @@
 
 #include "gateway/base/flow.h"
 #include "gateway/base/result.h"
+#include "gateway/datagram/flow.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/relay/relay.h"
 #include "gateway/upstream/dialer.h"
@@ -51,5 +52,11 @@ std::string without_values(std::string_view target);
 
 /// A connection in progress, as one JSON object for `gatewayctl connections`.
 void append_progress(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
+
+/// The same three for a flow of UDP. `id`: its name in logs.
+void append_json_line(std::string& into, const datagram::Flow& flow, std::string_view id);
+void append_human_line(std::string& into, const datagram::Flow& flow, std::string_view id);
+void append_progress(std::string& into, const datagram::Flow& flow, std::string_view id,
+                     std::chrono::steady_clock::time_point now);
 
 } // namespace gw::session

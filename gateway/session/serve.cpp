@@ -62,6 +62,7 @@ Task<Result<Hello>> Session::greet()
     switch (listener_.protocol) {
     case intake::Protocol::http: known.kind = Hello::Kind::http1; co_return known;
     case intake::Protocol::tcp: known.kind = Hello::Kind::other; co_return known;
+    case intake::Protocol::udp: // never a connection
     case intake::Protocol::tls:
     case intake::Protocol::automatic: break;
     }

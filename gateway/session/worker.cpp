@@ -21,6 +21,7 @@ constexpr std::size_t log_batch_bytes = 64 * 1024;
 constexpr int accepts_in_a_row = 16;
 constexpr auto accept_pause = 50ms;
 constexpr auto stop_limit = 5s;
+constexpr auto answers_limit = 1s;
 
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
@@ -48,7 +49,13 @@ struct Worker::Acceptor {
 Worker::Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_prefix)
     : number_(number), gate_(gate), log_(log), id_prefix_(std::move(id_prefix)),
       log_deadline_(
-          wheel_, [](void* self) noexcept { static_cast<Worker*>(self)->flush_log(); }, this)
+          wheel_, [](void* self) noexcept { static_cast<Worker*>(self)->flush_log(); }, this),
+      datagrams_(io_, wheel_, {counters_, next_id_, [this](const datagram::Flow& flow) {
+                                   const auto id = id_prefix_ + std::to_string(flow.number);
+                                   log_line([&](std::string& out) { append_json_line(out, flow, id); },
+                                            [&](std::string& out) { append_human_line(out, flow, id); },
+                                            flow.error.has_value());
+                               }})
 {
     thread_ = std::thread{[this] {
         const auto name = "worker-" + std::to_string(number_);
@@ -83,8 +90,10 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
             const bool stays = std::find(keep.begin(), keep.end(), acceptor->key) != keep.end();
             if (!stays) acceptor->close();
         }
+        datagrams_.keep_only(keep);
         if (draining_ != proxy::Draining::no) add->clear();
         for (auto& socket : *add) {
+            if (datagrams_.take(socket)) continue;
             auto key = socket.listener + " " + socket.bound.text();
             auto acceptor = std::make_unique<Acceptor>(io_, std::move(key), socket.listener);
             const int family = socket.bound.address.is_v6() ? AF_INET6 : AF_INET;
@@ -124,19 +133,35 @@ void Worker::install(GenerationPtr generation)
     }
     counters_.routes.assign(generation->site.routes.routes().size(), {});
     for (const auto& listener : generation->listeners) counters_.listeners[listener.name];
+    datagrams_.install(*generation);
     generation_ = std::move(generation);
 }
 
 void Worker::drain(bool gently, std::function<void()> done)
 {
-    asio::post(io_, [this, gently, done = std::move(done)] {
+    // Entered here and not later: who waits for the last one begins to look at once.
+    asio::post(io_, [this, gently, done = std::move(done), pass = gate_.enter()]() mutable {
         draining_ = gently ? proxy::Draining::gently : proxy::Draining::now;
         for (auto& acceptor : acceptors_) acceptor->close();
+        datagrams_.drain();
+        if (pass) datagrams_pass_.emplace(std::move(*pass));
+        await_answers(std::chrono::steady_clock::now() + answers_limit);
         if (done) done();
         if (gently) return;
         for (auto* session = first_; session != nullptr; session = session->next_) session->drain();
         if (dialer_ != nullptr) dialer_->close_idle();
     });
+}
+
+/// What was asked over UDP before the end is mostly answered in a moment; only that holds the drain up.
+void Worker::await_answers(std::chrono::steady_clock::time_point until)
+{
+    if (datagrams_.waiting() == 0 || std::chrono::steady_clock::now() >= until) {
+        datagrams_pass_.reset();
+        return;
+    }
+    auto again = std::make_shared<asio::steady_timer>(io_, 10ms);
+    again->async_wait([this, again, until](boost::system::error_code) { await_answers(until); });
 }
 
 void Worker::stop()
@@ -145,6 +170,7 @@ void Worker::stop()
         draining_ = proxy::Draining::now;
         for (auto& acceptor : acceptors_) acceptor->close();
         for (auto* session = first_; session != nullptr; session = session->next_) session->abort();
+        datagrams_.end_flows();
         wait_for_last(std::chrono::steady_clock::now() + stop_limit);
     });
 }
@@ -164,7 +190,10 @@ void Worker::beat(std::function<void()> take) { asio::post(io_, std::move(take))
 
 void Worker::count(std::function<void(Counters)> take)
 {
-    asio::post(io_, [this, take = std::move(take)] { take(counters_); });
+    asio::post(io_, [this, take = std::move(take)] {
+        counters_.datagrams = datagrams_.count();
+        take(counters_);
+    });
 }
 
 void Worker::connections(std::size_t limit, std::function<void(std::string)> take)
@@ -177,6 +206,12 @@ void Worker::connections(std::size_t limit, std::function<void(std::string)> tak
             if (!list.empty()) list += ',';
             append_progress(list, session->record(), now);
         }
+        datagrams_.for_each_flow([&](const datagram::Flow& flow) {
+            if (count++ >= limit) return false;
+            if (!list.empty()) list += ',';
+            append_progress(list, flow, id_prefix_ + std::to_string(flow.number), now);
+            return true;
+        });
         take(std::move(list));
     });
 }

@@ -3,6 +3,7 @@
 #include "gateway/base/deadline.h"
 #include "gateway/intake/listener.h"
 #include "gateway/session/counters.h"
+#include "gateway/session/datagrams.h"
 #include "gateway/session/gate.h"
 #include "gateway/session/generation.h"
 #include "gateway/session/log_writer.h"
@@ -61,6 +62,7 @@ private:
     void install(GenerationPtr generation);
     void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);
     void wait_for_last(std::chrono::steady_clock::time_point until);
+    void await_answers(std::chrono::steady_clock::time_point until);
     void flush_log();
     void log_line(const std::function<void(std::string&)>& json, const std::function<void(std::string&)>& human,
                   bool notable);
@@ -83,6 +85,8 @@ private:
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     Session* first_ = nullptr; // those under way
     Counters counters_;
+    Datagrams datagrams_;
+    std::optional<Gate::Pass> datagrams_pass_; // while a drain waits for answers
     proxy::Draining draining_ = proxy::Draining::no;
     std::thread thread_;
 };

@@ -55,6 +55,7 @@ TEST(Plan, TakesOneListenerForBothFamiliesOnEveryInterface)
         nft_text(plan),
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+add rule inet gateway prerouting iifname { "eth0", "eth1" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
 )",
             R"(add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
 add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
@@ -84,6 +85,7 @@ TEST(Plan, KeepsSeveralListenersInOrderWithTheirExceptionsAndRanges)
         nft_text(plan),
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0", "lan0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+add rule inet gateway prerouting iifname { "eth0", "lan0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
 )",
             R"(add rule inet gateway captures_a iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
 add rule inet gateway captures_a iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } counter accept comment "passed 1 IPv4 web"
@@ -126,6 +128,7 @@ add rule inet gateway captures_b iifname { "eth0" } tcp dport { 80, 8000-8010 } 
         joined(
             {entry, own, divert,
              R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
 add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
 add rule inet gateway prerouting jump captures_b comment "captures"
 )"}));
@@ -144,6 +147,7 @@ TEST(Plan, WithoutCapturesKeepsConnectionsUnderWay)
         nft_text(plan),
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
 )",
             ""));
     EXPECT_NE(ip_text(plan).find("iif eth0 lookup 7373"), std::string::npos);
@@ -193,6 +197,45 @@ TEST(Plan, SaysWhatHoldsWhenNobodyListens)
         std::string::npos);
     web.intercept.when_down = WhenDown::drop;
     EXPECT_NE(nft_text(make_plan({}, {web}, {"eth0"})).find("counter drop comment \"passed 1 IPv4 web\""),
+              std::string::npos);
+}
+
+TEST(Plan, TakesDatagramsAndLeadsOnlyAnswersFromUpstreamsHere)
+{
+    auto dns = capture("dns", {"0.0.0.0/0", "::/0"}, {{53, 53}});
+    dns.intercept.transport = Transport::udp;
+    const auto plan = make_plan({}, {dns}, {"eth0"});
+
+    EXPECT_EQ(
+        nft_text(plan),
+        golden(
+            R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto udp socket transparent 1 socket mark & 0x03000000 == 0x02000000 jump divert comment "divert answers"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
+)",
+            R"(add rule inet gateway captures_a iifname { "eth0" } udp dport { 53 } ip daddr { 0.0.0.0/0 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 dns"
+add rule inet gateway captures_a iifname { "eth0" } udp dport { 53 } ip daddr { 0.0.0.0/0 } counter accept comment "passed 1 IPv4 dns"
+add rule inet gateway captures_a iifname { "eth0" } udp dport { 53 } ip6 daddr { ::/0 } tproxy ip6 to [::1]:4006 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv6 dns"
+add rule inet gateway captures_a iifname { "eth0" } udp dport { 53 } ip6 daddr { ::/0 } counter accept comment "passed 1 IPv6 dns"
+)"));
+}
+
+TEST(Plan, WithoutCapturesKeepsFlowsOfDatagramsUnderWay)
+{
+    auto dns = capture("dns", {"0.0.0.0/0"}, {{53, 53}});
+    dns.intercept.transport = Transport::udp;
+    auto plan = make_plan({}, {dns}, {"eth0"});
+    plan.captures.clear();
+
+    EXPECT_NE(nft_text(plan).find("comment \"divert answers\""), std::string::npos);
+}
+
+TEST(Plan, RejectsDatagramsAsAClosedPortDoes)
+{
+    auto dns = capture("dns", {"192.0.2.0/24"}, {{53, 53}});
+    dns.intercept.transport = Transport::udp;
+    dns.intercept.when_down = WhenDown::reject;
+    EXPECT_NE(nft_text(make_plan({}, {dns}, {"eth0"})).find("counter reject with icmpx port-unreachable comment \"passed 1 IPv4 dns\""),
               std::string::npos);
 }
 

@@ -57,6 +57,7 @@ private:
     {
         line("    intercept:");
         line("      mode: tproxy");
+        line(std::string{"      transport: "} + (intercept.transport == netfilter::Transport::udp ? "udp" : "tcp"));
         if (!intercept.interfaces.empty()) line("      interfaces: " + texts(intercept.interfaces));
         line("      to: " + addresses(intercept.to));
         line("      ports: " + joined(intercept.ports, [](const auto& range) {
@@ -72,7 +73,7 @@ private:
     {
         line("listeners:" + std::string{settings.listeners.empty() ? " []" : ""});
         for (const auto& listener : settings.listeners) {
-            static constexpr const char* protocols[] = {"auto", "http", "tls", "tcp"};
+            static constexpr const char* protocols[] = {"auto", "http", "tls", "tcp", "udp"};
             line("  - name: " + quote(listener.name));
             if (listener.intercept) write_intercept(*listener.intercept);
             if (!listener.intercept) line("    bind: " + addresses(listener.bind));
@@ -143,6 +144,7 @@ private:
              "}, level: " + levels[static_cast<int>(settings.control.level)] + "}");
         line("limits: {connections: " + std::to_string(settings.session.connections) +
              ", header_bytes: " + std::to_string(settings.proxy.limits.head_bytes) +
+             ", udp_flows: " + std::to_string(settings.datagram.flows) +
              ", headers: " + std::to_string(settings.proxy.limits.fields) + "}");
         line("# target_bytes " + std::to_string(settings.proxy.limits.target_bytes));
     }
@@ -158,6 +160,9 @@ private:
         line("  upstream_idle: " + time(settings.upstream.idle_limit));
         line("  relay_idle: " + time(settings.relay.idle_limit));
         line("  relay_half_closed: " + time(settings.relay.half_closed_limit));
+        line("  udp_unanswered: " + time(settings.datagram.unanswered_limit));
+        line("  udp_idle: " + time(settings.datagram.idle_limit));
+        line("  udp_dns_idle: " + time(settings.datagram.dns_idle_limit));
         line("  drain: " + time(settings.control.drain_limit));
     }
     void write_kernel(const Settings& settings)
@@ -168,6 +173,7 @@ private:
              ", own_mark: " + std::to_string(kernel.own_mark) + ", route_table: " + std::to_string(kernel.route_table) +
              ", rule_priority: " + std::to_string(kernel.rule_priority) + "}");
         line("# upstream " + std::to_string(settings.upstream.own_mark));
+        line("# datagram " + std::to_string(settings.datagram.own_mark));
     }
 
     std::string text_;

@@ -206,4 +206,26 @@ TEST(Config, ReadsTenThousandRoutes)
     std::cout << "10,000 routes in " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms\n";
 }
 
+TEST(ConfigParse, TakesUdpBesideTcpOfTheSameDestinations)
+{
+    const auto settings = settings_of("listeners:\n"
+                                      "  - intercept: {to: [192.0.2.0/24], ports: [53, 443]}\n"
+                                      "  - intercept: {transport: udp, to: [192.0.2.0/24], ports: [53, 443]}\n"
+                                      "    client_address: gateway\n"
+                                      "    default: deny\n"
+                                      "timeouts: {udp_idle: 60s, udp_unanswered: 10s, udp_dns_idle: 2s}\n"
+                                      "limits: {udp_flows: 500}\n"
+                                      "kernel: {own_mark: 0x01000000, captured_mark: 0x02000000}\n");
+
+    EXPECT_FALSE(settings.listeners[0].takes_datagrams());
+    EXPECT_TRUE(settings.listeners[1].takes_datagrams());
+    EXPECT_EQ(settings.listeners[1].protocol, intake::Protocol::udp) << "implied";
+    EXPECT_EQ(settings.listeners[1].otherwise, intake::Otherwise::deny);
+    EXPECT_EQ(settings.datagram.idle_limit, std::chrono::seconds{60});
+    EXPECT_EQ(settings.datagram.unanswered_limit, std::chrono::seconds{10});
+    EXPECT_EQ(settings.datagram.dns_idle_limit, std::chrono::seconds{2});
+    EXPECT_EQ(settings.datagram.flows, 500U);
+    EXPECT_EQ(settings.datagram.own_mark, 0x01000000U);
+}
+
 } // namespace gw::config::testing

@@ -178,13 +178,20 @@ constexpr Row rows[] = {
     {"kernel: {captured_mark: 0x02000000}", "own_mark: must differ from captured_mark"},
     {"kernel: {route_table: 254}", "the kernel's own tables"},
     {"kernel: {own_mark: 0}", "must be 1 to 4294967295, not 0"},
+    // UDP
+    {"listeners: [{intercept: {to: [192.0.2.1], ports: [80]}, protocol: udp}]",
+     "1:68 listeners[0].protocol: \"udp\" goes with \"transport: udp\" in \"intercept\""},
+    {"listeners: [{intercept: {transport: udp, to: [192.0.2.1], ports: [80]}, protocol: http}]",
+     "listeners[0].protocol: \"http\" does not go with \"transport: udp\"; leave it out, or write udp"},
+    {"listeners: [{name: dns, intercept: {transport: udp, to: [192.0.2.1], ports: [53]}}]\n"
+     "routes: [{to: \"http://a/\", listeners: [dns]}]",
+     "2:40 routes[0].listeners[0]: \"dns\" takes UDP, and routes are for HTTP and TLS"},
 };
 
 /// What the contract names and the program does not have.
 constexpr Row not_yet[] = {
-    {"listeners: [{intercept: {transport: udp, to: [192.0.2.1], ports: [80]}}]",
-     "listeners[0].intercept.transport: \"udp\" is"},
-    {"listeners: [{bind: [\"127.0.0.1:80\"], protocol: udp}]", "listeners[0].protocol: \"udp\" is"},
+    {"listeners: [{bind: [\"127.0.0.1:80\"], protocol: udp}]",
+     "1:40 listeners[0].protocol: \"udp\" with \"bind\" is not supported yet; take UDP over with"},
     {"listeners: [{bind: [\"127.0.0.1:80\"], certificates: []}]", "1:38 listeners[0].certificates:"},
     {"listeners: [{bind: [\"127.0.0.1:80\"], proxy_protocol: {required: true}}]", "listeners[0].proxy_protocol:"},
     {"listeners: [{bind: [\"127.0.0.1:80\"], default: pool:xmpp}]", "listeners[0].default: \"pool:xmpp\" is"},

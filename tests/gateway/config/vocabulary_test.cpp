@@ -59,7 +59,10 @@ std::vector<std::string> samples(const Leaf& leaf)
     if (const auto at = text_samples.find(leaf.path); at != text_samples.end()) return {at->second};
     std::vector<std::string> values;
     for (const auto& word : type.words)
-        if (word.supported && (leaf.path != "listeners.default" || word.text != "bind")) values.emplace_back(word.text);
+        if (leaf.path == "listeners.protocol" && word.text == "udp")
+            continue; // goes with another transport only
+        else if (word.supported && (leaf.path != "listeners.default" || word.text != "bind"))
+            values.emplace_back(word.text);
     const bool number = type.kind == Kind::integer || type.kind == Kind::size || type.kind == Kind::duration;
     if (number) values.insert(values.end(), {value_of(type, type.least), value_of(type, type.most)});
     if (type.kind == Kind::size) values.push_back("600KiB");
