@@ -29,6 +29,7 @@ struct ListenerNotes {
     const Node* protocol = nullptr;
     const Node* client_address = nullptr;
     const Node* otherwise = nullptr;
+    const Node* proxy_protocol = nullptr;
 };
 
 struct RouteNotes {
@@ -47,6 +48,7 @@ struct Draft {
     PolicyDraft policy;                   ///< the global one
     const Node* kernel = nullptr;
     const Node* metrics = nullptr;
+    bool pools_named = false; ///< `pools:` was read and fits
 
     PolicyDraft* in_policy = &policy; ///< the one being read
     filters::HeaderEdits* in_edits = nullptr;
@@ -57,6 +59,7 @@ struct Draft {
 
     intake::ListenerSettings& listener() { return settings.listeners.back(); }
     netfilter::Intercept& intercept() { return *listener().intercept; }
+    upstream::PoolSettings& pool() { return settings.pools.back(); }
     route::RouteSettings& route() { return settings.routes.back(); }
     Position position(const Place& place) const { return {sources[place.file].name, place.line, place.column}; }
 };

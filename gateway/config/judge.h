@@ -12,6 +12,9 @@ std::string judge_interface(std::string_view text);
 std::string judge_network(std::string_view text);
 std::string judge_destination(std::string_view text); ///< a network that can be intercepted
 std::string judge_endpoint(std::string_view text);    ///< an address of this host, and a port
+std::string judge_server(std::string_view text);      ///< where a server of a pool listens
+std::string judge_default(std::string_view text);     ///< `default:` of a listener, its form only
+std::string judge_true(std::string_view text);        ///< `required:` of `proxy_protocol:`
 std::string judge_ports(std::string_view text);
 std::string judge_host(std::string_view text);
 std::string judge_path(std::string_view text);

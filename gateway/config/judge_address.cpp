@@ -94,6 +94,19 @@ std::string judge_endpoint(std::string_view text)
            endpoint_hint(text);
 }
 
+std::string judge_server(std::string_view text)
+{
+    const auto server = Endpoint::parse(text);
+    if (!server)
+        return "must be an address and port such as \"192.0.2.10:80\" or \"[2001:db8::10]:80\", not " +
+               in_quotes(text) + endpoint_hint(text);
+    const auto& address = server->address;
+    if (server->port == 0) return "needs a port from 1 to 65535";
+    if (address.is_unspecified() || address.is_multicast())
+        return in_quotes(text) + " is no address that a server can be reached at";
+    return {};
+}
+
 std::string judge_ports(std::string_view text)
 {
     if (parse_ports(text)) return {};

@@ -77,6 +77,13 @@ std::string judge_placeholders(std::string_view text)
     return {};
 }
 
+/// "pool:NAME".
+std::string judge_pool(std::string_view text)
+{
+    if (text.size() == 5) return "needs the name of a pool behind \"pool:\"";
+    return judge_name(text.substr(5));
+}
+
 } // namespace
 
 std::string judge_name(std::string_view text)
@@ -123,6 +130,27 @@ std::string judge_method(std::string_view text)
            (fits ? "; did you mean \"" + upper + "\"?" : ", not " + in_quotes(text));
 }
 
+std::string judge_default(std::string_view text)
+{
+    static constexpr std::array<std::string_view, 3> words{"original", "deny", "pool:"};
+    if (text == "original" || text == "deny") return {};
+    if (text.starts_with("pool:")) return judge_pool(text);
+    if (text.starts_with("tunnel:"))
+        return in_quotes(text) + " is not supported yet; supported: original, deny, pool:NAME";
+    return "must be original, deny or pool:NAME, not " + in_quotes(text) +
+           did_you_mean(text.substr(0, text.find(':')), words);
+}
+
+std::string judge_true(std::string_view text)
+{
+    if (text == "true") return {};
+    if (text == "false")
+        return "must be true: where a header may be left out, whoever leaves it out or writes one himself chooses who "
+               "he is. "
+               "Use another listener for clients that come without";
+    return "must be true, not " + in_quotes(text);
+}
+
 std::string judge_target(std::string_view text)
 {
     if (auto wrong = judge_length(text); !wrong.empty()) return wrong;
@@ -131,11 +159,11 @@ std::string judge_target(std::string_view text)
     static constexpr std::array<std::string_view, 4> forms{"http://", "https://", "redirect:", "respond:"};
     for (const auto form : forms)
         if (text.starts_with(form)) return text.size() > form.size() ? "" : "ends after " + in_quotes(text);
-    for (const auto* form : {"pool:", "tunnel:"})
-        if (text.starts_with(form)) return in_quotes(text) + " is not supported yet";
+    if (text.starts_with("pool:")) return judge_pool(text);
+    if (text.starts_with("tunnel:")) return in_quotes(text) + " is not supported yet";
     const std::string wanted =
-        "must be http://..., https://..., original, redirect:URL or respond:STATUS, not " + in_quotes(text);
-    static constexpr std::array<std::string_view, 5> words{"http", "https", "redirect", "respond", "original"};
+        "must be http://..., https://..., pool:NAME, original, redirect:URL or respond:STATUS, not " + in_quotes(text);
+    static constexpr std::array<std::string_view, 6> words{"http", "https", "redirect", "respond", "original", "pool"};
     const auto colon = text.find(':');
     const auto word = nearest(text.substr(0, colon), words);
     if (word.starts_with("http") && colon != std::string_view::npos)

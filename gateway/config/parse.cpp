@@ -64,6 +64,7 @@ std::variant<Settings, std::vector<Finding>> read_settings(const Sources& source
     complete(draft);
     if (all_readable) {
         check_together(draft, report);
+        check_pools(draft, report);
         const bool named =
             std::any_of(documents.begin(), documents.end(), [](const Node& d) { return d.find("listeners"); });
         // With other problems it would only distract: the key may just be mistyped.

@@ -18,6 +18,12 @@ std::string path_of(std::string_view list, std::size_t index, std::string_view k
     return std::string{list} + "[" + std::to_string(index) + "]" + (key.empty() ? "" : ".") + std::string{key};
 }
 
+/// Where the client was going is known, beside where it came in.
+bool knows_destination(const intake::ListenerSettings& listener)
+{
+    return (listener.intercept && !listener.takes_datagrams()) || listener.proxy_protocol.has_value();
+}
+
 class Checks {
 public:
     Checks(Draft& draft, Report& report) : draft_{draft}, report_{report} {}
@@ -55,10 +61,11 @@ public:
     {
         for (std::size_t at = 0; at < listeners().size(); ++at) {
             const auto* written = draft_.listeners[at].otherwise;
-            if (!written || written->text != "original" || listeners()[at].intercept) continue;
-            report_.add(written->place, path_of("listeners", at, "default"),
-                        "\"original\" needs a destination of the client's own, which a \"bind\" listener never sees; "
-                        "write deny");
+            if (!written || written->text != "original" || knows_destination(listeners()[at])) continue;
+            report_.add(
+                written->place, path_of("listeners", at, "default"),
+                "\"original\" needs a destination of the client's own, which a \"bind\" listener sees only with "
+                "\"proxy_protocol\"; write deny or pool:NAME");
         }
     }
 
@@ -228,12 +235,13 @@ private:
         const auto intercepts = [&](const intake::ListenerSettings& listener) {
             const auto& only = draft_.settings.routes[at].listeners;
             const bool served = only.empty() || std::find(only.begin(), only.end(), listener.name) != only.end();
-            return served && listener.intercept && !listener.takes_datagrams();
+            return served && knows_destination(listener);
         };
         if (any_intercepts_ && !notes.listeners) return;
         if (std::any_of(listeners().begin(), listeners().end(), intercepts)) return;
         report_.add(notes.to->place, path_of("routes", at, "to"),
-                    "\"original\" needs a listener with \"intercept\"; the listeners of this route have none");
+                    "\"original\" needs a listener with \"intercept\" or \"proxy_protocol\"; the listeners of this "
+                    "route have none");
     }
 
     void require(bool holds, std::string_view key, std::string what)
@@ -247,8 +255,8 @@ private:
     Report& report_;
     std::unordered_map<std::string, std::size_t> names_;
     std::size_t comparisons_ = 0;
-    bool any_intercepts_ = std::any_of(draft_.settings.listeners.begin(), draft_.settings.listeners.end(),
-                                       [](const auto& listener) { return listener.intercept.has_value(); });
+    bool any_intercepts_ =
+        std::any_of(draft_.settings.listeners.begin(), draft_.settings.listeners.end(), knows_destination);
 };
 
 } // namespace

@@ -22,6 +22,7 @@ struct RouteExtras {
     filters::HeaderEdits request_headers;
     filters::HeaderEdits response_headers;
     std::size_t waf_policy = 0; ///< index into waf.policies
+    std::size_t pool = 0;       ///< index into pools, when `to` is one
 };
 
 /// The whole configuration, every room's part.
@@ -29,6 +30,8 @@ struct Settings {
     std::vector<intake::ListenerSettings> listeners;
     std::vector<route::RouteSettings> routes;
     std::vector<RouteExtras> route_extras;
+    std::vector<upstream::PoolSettings> pools;
+    Problems warnings; ///< what is no mistake, and can hardly be meant
     waf::Settings waf;
     netfilter::Settings netfilter;
     intake::Settings intake;

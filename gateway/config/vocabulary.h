@@ -75,6 +75,8 @@ Type logs_type();
 Type limits_type();
 Type timeouts_type();
 Type kernel_type();
+Type pools_type();
+void name_pools(Draft& draft, const Node& node);
 
 // Makers of types and rows.
 Type word(std::initializer_list<Word> words);

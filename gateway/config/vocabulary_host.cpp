@@ -103,6 +103,8 @@ Type timeouts_type()
     return mapping({
         limit("client_hello", "10s", "From a client's first byte until it is known what it speaks.",
               [](Draft& d, const Node& n) { d.settings.intake.hello_limit = duration_in(n); }),
+        limit("proxy_header", "5s", "From accepting a connection to the end of the PROXY header that must come first.",
+              [](Draft& d, const Node& n) { d.settings.intake.proxy_header_limit = duration_in(n); }),
         limit("request_head", "10s", "From the first byte of a request to the end of its header; then 408.",
               [](Draft& d, const Node& n) { d.settings.proxy.head_limit = duration_in(n); }),
         limit("keep_alive", "60s", "How long a client's connection is kept between two requests.",

@@ -123,7 +123,10 @@ void apply_client_address(Draft& d, const Node& n)
 
 void apply_default(Draft& d, const Node& n)
 {
-    d.listener().otherwise = n.text == "deny" ? intake::Otherwise::deny : intake::Otherwise::original;
+    using intake::Otherwise;
+    const bool pool = n.text.starts_with("pool:");
+    d.listener().otherwise = n.text == "deny" ? Otherwise::deny : pool ? Otherwise::pool : Otherwise::original;
+    if (pool) d.listener().pool_name = n.text.substr(5);
     d.listeners.back().otherwise = &n;
 }
 
@@ -131,6 +134,36 @@ void apply_bind(Draft& d, const Node& n)
 {
     d.listener().bind = endpoints_in(n);
     d.listeners.back().bind = &n;
+}
+
+Type default_type()
+{
+    auto type = text("`original`, `deny` or `pool:NAME`", judge_default,
+                     "^(original|deny|pool:[A-Za-z0-9][A-Za-z0-9_.-]{0,63})$");
+    type.words = {{"tunnel:", false, true}};
+    return type;
+}
+
+Type proxy_protocol()
+{
+    auto type = mapping({
+        {"required", free_text("`true`", judge_true, "^true$"), "true",
+         "A header must come, from every sender; without one the connection is closed. There is no guessing, so there "
+         "is "
+         "nothing but `true`."},
+        {"trusted",
+         networks(judge_network, 0),
+         {},
+         "Who may send a header: addresses and networks of the load balancers. Everyone else is refused; with an empty "
+         "list, that is everyone.",
+         [](Draft& d, const Node& n) { d.listener().proxy_protocol->trusted = networks_in(n); },
+         true},
+    });
+    type.begin = [](Draft& d, const Node& n) {
+        d.listener().proxy_protocol.emplace();
+        d.listeners.back().proxy_protocol = &n;
+    };
+    return type;
 }
 
 Type listener()
@@ -172,14 +205,18 @@ Type listener()
          "Default: `keep` with `intercept`, `gateway` with `bind`.",
          apply_client_address},
         {"default",
-         word({{"original"}, {"deny"}, {"pool:", false, true}, {"tunnel:", false, true}}),
+         default_type(),
          {},
-         "What becomes of connections that no route takes: on to where they were going (`original`) or refused "
-         "(`deny`). "
-         "Default: `original` with `intercept`; with `bind`, `deny` is the only choice.",
+         "What becomes of connections that no route takes: on to where they were going (`original`), to a server of a "
+         "pool (`pool:NAME`), or refused (`deny`). Default: `original` with `intercept`; with `bind`, `deny`, and "
+         "`original` only where a PROXY header says where they were going.",
          apply_default},
+        {"proxy_protocol",
+         proxy_protocol(),
+         {},
+         "Connections come from load balancers that say in a PROXY header, version 1 or 2, who the client is and where "
+         "it was going. Needs `bind`."},
         later("certificates", "opening TLS with certificates of one's own"),
-        later("proxy_protocol", "the PROXY header in front of connections"),
     });
     type.any_of = {"intercept", "bind"};
     type.begin = [](Draft& d, const Node& n) {

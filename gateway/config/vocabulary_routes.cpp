@@ -72,12 +72,11 @@ Key response_headers()
 Key to()
 {
     return {"to",
-            text("a URL, original, redirect:URL or respond:STATUS", judge_target,
-                 "^(https?://.|redirect:.|respond:.|original$)"),
+            text("a URL, pool:NAME, original, redirect:URL or respond:STATUS", judge_target,
+                 "^(https?://.|redirect:.|respond:.|pool:.|original$)"),
             {},
-            "Where it goes: a URL, which may use the names bound in `host` and `path`; `original`, where the client "
-            "was going; "
-            "`redirect:URL`; `respond:STATUS TEXT`.",
+            "Where it goes: a URL, which may use the names bound in `host` and `path`; `pool:NAME`, a server of that "
+            "pool; `original`, where the client was going; `redirect:URL`; `respond:STATUS TEXT`.",
             [](Draft& d, const Node& n) {
                 d.route().to = n.text;
                 d.routes.back().to = &n;

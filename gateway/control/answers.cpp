@@ -1,6 +1,7 @@
 #include "gateway/control/answers.h"
 
 #include "gateway/base/endpoint.h"
+#include "gateway/session/introduced.h"
 
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -58,6 +59,9 @@ Json listener_json(const intake::ListenerSettings& listener, const session::Coun
         }
     }
     for (const auto& endpoint : listener.bind) addresses.push_back(endpoint.text());
+    auto trusted = Json::array();
+    if (listener.proxy_protocol)
+        for (const auto& network : listener.proxy_protocol->trusted) trusted.push_back(network.text());
     const auto found = counters.listeners.find(listener.name);
     const auto counts = found == counters.listeners.end() ? session::ListenerCounters{} : found->second;
     Json json{{"name", listener.name},
@@ -67,6 +71,7 @@ Json listener_json(const intake::ListenerSettings& listener, const session::Coun
               {"transport", listener.takes_datagrams() ? "udp" : "tcp"},
               {"addresses", addresses},
               {"when_down", listener.intercept ? name_of(listener.intercept->when_down) : std::string_view{}},
+              {"proxy_protocol", listener.proxy_protocol ? Json{{"trusted", trusted}} : Json()},
               {"connections_total", counts.connections},
               {"connections_active", counts.active},
               {"source_fallbacks", counts.source_fallbacks}};
@@ -255,6 +260,11 @@ void add_traffic(Exposition& out, const session::Counters& counters)
         out.sample("gateway_source_fallbacks_total", Exposition::label("listener", name), counts.source_fallbacks);
     out.single("gateway_connections_turned_away_total", "counter", "Connections closed at once: the limit was reached.",
                counters.turned_away);
+    out.family("gateway_proxy_headers_total", "counter",
+               "Connections that had to begin with a PROXY header and have ended, by what became of it.");
+    for (std::size_t i = 0; i < counters.proxy_headers.size(); ++i)
+        out.sample("gateway_proxy_headers_total", Exposition::label("result", session::header_fates[i]),
+                   counters.proxy_headers[i]);
     out.single("gateway_accept_failures_total", "counter", "Failures of accept.", counters.accept_failures);
     out.single("gateway_requests_total", "counter", "HTTP requests.", counters.requests);
     out.family("gateway_responses_total", "counter", "HTTP responses sent to clients, by class of status.");

@@ -32,6 +32,7 @@ std::vector<proxy::RoutePlan> plans_of(const config::Settings& settings, Problem
         plan.request_headers = editor_of(extras.request_headers, where, path + "request_headers", problems);
         plan.response_headers = editor_of(extras.response_headers, where, path + "response_headers", problems);
         plan.waf_policy = extras.waf_policy;
+        plan.pool = extras.pool;
         plans.push_back(std::move(plan));
     }
     return plans;
@@ -41,6 +42,12 @@ bool inspects(const waf::Settings& settings)
 {
     return std::any_of(settings.policies.begin(), settings.policies.end(),
                        [](const auto& policy) { return policy.mode != waf::Mode::off; });
+}
+
+bool introduces(const std::vector<upstream::PoolSettings>& pools)
+{
+    return std::any_of(pools.begin(), pools.end(),
+                       [](const auto& pool) { return pool.send_proxy != upstream::SendProxy::none; });
 }
 
 std::shared_ptr<waf::InspectorProcesses> inspectors_of(const config::Settings& settings, const Surroundings& around,
@@ -79,12 +86,13 @@ std::variant<session::GenerationPtr, Problems> build(const config::Settings& set
     auto inspectors = inspectors_of(settings, around, problems); // last: it starts processes
     if (!problems.empty()) return problems;
 
-    proxy::Site site{std::move(std::get<route::Table>(table)), std::move(plans), {}, settings.waf, settings.proxy};
+    proxy::Site site{
+        std::move(std::get<route::Table>(table)), std::move(plans), {}, settings.waf, settings.proxy, settings.pools};
     auto guard = std::make_shared<const upstream::Guard>(around.local, around.own_sockets);
-    auto generation = std::make_shared<session::Generation>(
-        session::Generation{around.number, settings.listeners, std::move(site), std::move(inspectors), std::move(guard),
-                            std::move(*tls), settings.intake, settings.relay, settings.upstream, settings.session,
-                            settings.datagram});
+    auto generation = std::make_shared<session::Generation>(session::Generation{
+        around.number, settings.listeners, std::move(site), std::move(inspectors), std::move(guard), std::move(*tls),
+        settings.intake, settings.relay, settings.upstream, settings.session, settings.datagram,
+        introduces(settings.pools)});
     return session::GenerationPtr{std::move(generation)};
 }
 

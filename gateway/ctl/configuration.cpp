@@ -34,7 +34,7 @@ std::variant<Configuration, Rejected> load(const std::string& file)
     Problems wrong = std::holds_alternative<Problems>(built) ? std::move(std::get<Problems>(built)) : Problems{};
     add_edit_problems(settings, wrong);
     if (!wrong.empty()) return Rejected{std::move(sources), std::move(wrong)};
-    return Configuration{std::move(settings), std::move(std::get<route::Table>(built))};
+    return Configuration{std::move(settings), std::move(std::get<route::Table>(built)), std::move(sources)};
 }
 
 std::string problems_text(const Rejected& rejected)

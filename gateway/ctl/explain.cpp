@@ -156,24 +156,37 @@ std::string original_text(const Question& question)
     return "the address the client dialled, port " + std::to_string(packet.port);
 }
 
+const upstream::PoolSettings* pool_of(const route::Decision& decision, const intake::ListenerSettings& listener,
+                                      const Configuration& configuration)
+{
+    const auto& settings = configuration.settings;
+    const auto number =
+        decision.route < 0 ? listener.pool : settings.route_extras[static_cast<std::size_t>(decision.route)].pool;
+    return number < settings.pools.size() ? &settings.pools[number] : nullptr;
+}
+
 /// Who is asked for what, or why nobody can be.
-void follow_decision(const Question& question, const intake::ListenerSettings& listener, Explanation& into)
+void follow_decision(const Question& question, const intake::ListenerSettings& listener,
+                     const Configuration& configuration, Explanation& into)
 {
     const auto& decision = into.decision;
     const auto target = decision.target.empty() ? question.url.path + question.url.query : decision.target;
     switch (decision.action) {
     case route::Action::forward_original:
         into.upstream = original_text(question);
-        if (!listener.intercept) into.refused = "a bind listener has no original destination to go on to";
+        if (!listener.intercept && !listener.proxy_protocol)
+            into.refused = "a bind listener has no original destination to go on to";
         break;
     case route::Action::forward_url:
         into.upstream = authority_text(decision.host, decision.port);
         if (into.speaks == "http") into.upstream = (decision.tls ? "https://" : "http://") + into.upstream + target;
         break;
+    case route::Action::forward_pool: into.pool = pool_of(decision, listener, configuration); break;
     case route::Action::redirect:
     case route::Action::respond:
     case route::Action::deny: break;
     }
+    if (into.pool != nullptr) into.upstream = "pool " + into.pool->name;
     if (into.speaks == "http" && (question.method == "CONNECT" || question.method == "TRACE"))
         into.refused = "the gateway answers 405 to " + question.method;
 }
@@ -219,11 +232,13 @@ void choose_policy(const Configuration& configuration, Explanation& into)
     }
 }
 
-/// A bind listener has no original destination, so nothing but routes leads on from there.
+/// A bind listener has no original destination but for what a PROXY header says.
 route::Action action_of(const intake::ListenerSettings& listener)
 {
-    return listener.otherwise == intake::Otherwise::original && listener.intercept ? route::Action::forward_original
-                                                                                   : route::Action::deny;
+    if (listener.otherwise == intake::Otherwise::pool) return route::Action::forward_pool;
+    const bool known = listener.intercept || listener.proxy_protocol;
+    return listener.otherwise == intake::Otherwise::original && known ? route::Action::forward_original
+                                                                      : route::Action::deny;
 }
 
 } // namespace
@@ -273,7 +288,7 @@ Result<Explanation> explain(const Question& question, const Configuration& confi
         into.decision.action = otherwise;
     else
         try_routes(question, configuration, otherwise, into);
-    follow_decision(question, *listener, into);
+    follow_decision(question, *listener, configuration, into);
     choose_policy(configuration, into);
     const auto number = into.decision.route;
     const auto& extras = configuration.settings.route_extras;

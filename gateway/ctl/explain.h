@@ -47,11 +47,12 @@ struct Explanation {
     std::string host;     ///< what routes see: of the Host field, or of the URL
     std::vector<Tried> tried;
     route::Decision decision;
-    std::string upstream;                  ///< "http://10.0.0.1:8080/x"; empty: none is asked
-    std::string refused;                   ///< set: why the decision cannot be carried out
-    std::vector<std::string> header_notes; ///< what happens to the headers that were named
-    std::optional<std::size_t> waf_policy; ///< of the settings; none: not inspected
-    std::string waf_why;                   ///< whose policy it is, or why there is none
+    std::string upstream;                         ///< "http://10.0.0.1:8080/x"; empty: none is asked
+    const upstream::PoolSettings* pool = nullptr; ///< of the configuration; null: none is asked
+    std::string refused;                          ///< set: why the decision cannot be carried out
+    std::vector<std::string> header_notes;        ///< what happens to the headers that were named
+    std::optional<std::size_t> waf_policy;        ///< of the settings; none: not inspected
+    std::string waf_why;                          ///< whose policy it is, or why there is none
 };
 
 /// Follows a request through a configuration. Pure.

@@ -1,5 +1,7 @@
 #include "gateway/ctl/explain.h"
 
+#include <array>
+
 namespace gw::ctl {
 
 namespace {
@@ -37,6 +39,7 @@ Json listeners_of(const Explanation& explanation, const Configuration& configura
                        {"where", where.text()},
                        {"takes", word_for(fit.answer)},
                        {"why", fit.why},
+                       {"proxy_protocol", listener.proxy_protocol.has_value()},
                        {"provided", fit.provided}});
     }
     return all;
@@ -83,6 +86,19 @@ void add_route(const Explanation& explanation, const Configuration& configuratio
     action["response_headers"] = edits_of(configuration.settings.route_extras[number].response_headers);
 }
 
+Json pool_json(const upstream::PoolSettings& pool)
+{
+    auto servers = Json::array();
+    for (const auto& server : pool.servers)
+        servers.push_back({{"address", server.address.text()}, {"weight", server.weight}});
+    constexpr std::array words{"none", "v1", "v2"}; // as SendProxy
+    return {{"name", pool.name},
+            {"where", pool.where.text()},
+            {"balance", "round_robin"},
+            {"send_proxy", words[static_cast<std::size_t>(pool.send_proxy)]},
+            {"servers", servers}};
+}
+
 Json action_of(const Explanation& explanation, const Configuration& configuration)
 {
     const auto& decision = explanation.decision;
@@ -90,6 +106,7 @@ Json action_of(const Explanation& explanation, const Configuration& configuratio
     action["upstream"] = explanation.upstream.empty() ? Json() : Json(explanation.upstream);
     if (decision.status != 0) action["status"] = decision.status;
     if (!decision.text.empty()) action["text"] = decision.text;
+    action["pool"] = explanation.pool != nullptr ? pool_json(*explanation.pool) : Json();
     action["refused"] = explanation.refused.empty() ? Json() : Json(explanation.refused);
     if (decision.route < 0) return action;
     action["route"] = decision.route;

@@ -85,6 +85,14 @@ void add_fit(const intake::ListenerSettings& listener, const Fit& fit, Steps& st
     for (const auto& proviso : fit.provided) steps.line("  provided that " + proviso);
 }
 
+std::string header_text(const intake::ProxyProtocol& rule)
+{
+    std::string trusted;
+    for (const auto& network : rule.trusted) trusted += (trusted.empty() ? "" : ", ") + network.text();
+    return "a PROXY header must come first, from " +
+           (trusted.empty() ? "nobody: every connection is refused" : trusted) + "; it says who the client is";
+}
+
 void add_capture(const Explanation& explanation, const Configuration& configuration, bool all, Steps& steps)
 {
     const auto& listeners = configuration.settings.listeners;
@@ -98,6 +106,7 @@ void add_capture(const Explanation& explanation, const Configuration& configurat
         return;
     }
     const auto& listener = listeners[*explanation.listener];
+    if (listener.proxy_protocol) steps.line(header_text(*listener.proxy_protocol));
     if (explanation.asked_for) steps.line("listener \"" + listener.name + "\" as asked for with --listener");
     if (const auto down = when_down(listener); !down.empty())
         steps.line("while the gateway is down it " + down + " (when_down)");
@@ -157,6 +166,27 @@ std::string edits_text(const filters::HeaderEdits& edits)
     return text;
 }
 
+std::string_view word_for(upstream::SendProxy wanted)
+{
+    switch (wanted) {
+    case upstream::SendProxy::none: return "without a PROXY header";
+    case upstream::SendProxy::v1: return "each connection with a PROXY header, version 1";
+    case upstream::SendProxy::v2: return "each connection with a PROXY header, version 2";
+    }
+    return "";
+}
+
+void add_pool(const upstream::PoolSettings& pool, Steps& steps)
+{
+    std::string servers;
+    for (const auto& server : pool.servers) {
+        servers += (servers.empty() ? "" : ", ") + server.address.text();
+        if (server.weight != 1) servers += " (weight " + std::to_string(server.weight) + ')';
+    }
+    steps.line("in turn (round_robin, " + pool.where.text() + "): " + servers);
+    steps.line(std::string(word_for(pool.send_proxy)));
+}
+
 void add_action(const Explanation& explanation, const Configuration& configuration,
                 const intake::ListenerSettings& listener, Steps& steps)
 {
@@ -170,6 +200,10 @@ void add_action(const Explanation& explanation, const Configuration& configurati
         steps.line(verb + explanation.upstream + ", the original destination" + by_default, Colour::green);
         break;
     case route::Action::forward_url: steps.line(verb + explanation.upstream, Colour::green); break;
+    case route::Action::forward_pool:
+        steps.line(std::string(verb) + "a server of " + explanation.upstream + by_default, Colour::green);
+        if (explanation.pool != nullptr) add_pool(*explanation.pool, steps);
+        break;
     case route::Action::redirect:
         steps.line("redirect, " + std::to_string(decision.status) + " to " + decision.text, Colour::green);
         break;

@@ -29,6 +29,13 @@ Json json_of(const Rejected& rejected)
     return problems;
 }
 
+/// With a word in front that tells them from mistakes.
+std::string warnings_text(Rejected warnings)
+{
+    for (auto& warning : warnings.problems) warning.what = "warning: " + warning.what;
+    return problems_text(warnings);
+}
+
 Exit reject(const Rejected& rejected, Output& output)
 {
     output.message("the configuration is wrong; nothing can be said about it\n" + problems_text(rejected));
@@ -162,17 +169,24 @@ Exit check_file(const Invocation& invocation, Output& output)
     const auto file = file_of(invocation);
     const auto loaded = load(file);
     const auto* rejected = std::get_if<Rejected>(&loaded);
+    const auto* accepted = std::get_if<Configuration>(&loaded);
+    const auto warnings = accepted ? Rejected{accepted->sources, accepted->settings.warnings} : Rejected{};
     if (invocation.json) {
         Json answer{{"ok", rejected == nullptr}, {"file", file}, {"problems", Json::array()}};
         if (rejected) answer["problems"] = json_of(*rejected);
+        answer["warnings"] = json_of(warnings);
         print(answer, output);
     } else if (rejected) {
         output.data(harmless(problems_text(*rejected)));
         output.message(file + ": " + counted(rejected->problems.size(), "problem", "problems"));
     } else {
         const auto& settings = std::get<Configuration>(loaded).settings;
+        if (!warnings.problems.empty()) output.data(harmless(warnings_text(warnings)));
         output.data(harmless(file) + ": ok, " + counted(settings.listeners.size(), "listener", "listeners") + ", " +
-                    counted(settings.routes.size(), "route", "routes") + '\n');
+                    counted(settings.routes.size(), "route", "routes") +
+                    (settings.pools.empty() ? "" : ", " + counted(settings.pools.size(), "pool", "pools")) +
+                    (warnings.problems.empty() ? "" : ", " + counted(warnings.problems.size(), "warning", "warnings")) +
+                    '\n');
     }
     return rejected ? Exit::wrong : Exit::ok;
 }

@@ -15,7 +15,17 @@ namespace gw::intake {
 
 enum class Protocol { automatic, http, tls, tcp, udp };
 enum class ClientAddress { keep, keep_with_port, gateway };
-enum class Otherwise { original, deny };
+enum class Otherwise { original, deny, pool };
+
+/// A PROXY header must come first; see intake/proxy_header.h.
+struct ProxyProtocol {
+    std::vector<Network> trusted; ///< who may send one; empty: nobody
+
+    bool trusts(const Address& sender) const
+    {
+        return std::any_of(trusted.begin(), trusted.end(), [&](const Network& each) { return each.contains(sender); });
+    }
+};
 
 /// One entry of `listeners:`. `intercept` or `bind` is set; both where others' rules lead to `bind` (mode external).
 struct ListenerSettings {
@@ -26,6 +36,10 @@ struct ListenerSettings {
     Protocol protocol = Protocol::automatic;
     ClientAddress client_address = ClientAddress::keep; ///< `bind` listeners default to gateway
     Otherwise otherwise = Otherwise::original;          ///< `default:`; `bind` listeners default to deny
+    std::size_t pool = 0;                               ///< number of the pool, when `otherwise` is one
+    std::string pool_name{};                            ///< and its name
+    std::optional<ProxyProtocol> proxy_protocol{};
+    bool serves_nobody = false; ///< nothing leads on from here: connections end once their PROXY header is read
 
     bool takes_datagrams() const { return intercept && intercept->transport == netfilter::Transport::udp; }
     bool is_external() const { return intercept && intercept->mode == netfilter::Mode::external; }
@@ -42,9 +56,10 @@ struct ListenerSettings {
 
 /// How long and how much a client may take before we know what it speaks.
 struct Settings {
-    std::chrono::milliseconds hello_limit{10'000};  ///< accept to classified, once the client has begun
-    std::chrono::milliseconds dial_early_after{20}; ///< a client silent that long may wait for the server to speak
-    std::size_t max_hello_bytes = 16 * 1024;        ///< a ClientHello larger than this is refused
+    std::chrono::milliseconds hello_limit{10'000};       ///< accept to classified, once the client has begun
+    std::chrono::milliseconds proxy_header_limit{5'000}; ///< accept to the whole PROXY header, where one must come
+    std::chrono::milliseconds dial_early_after{20};      ///< a client silent that long may wait for the server to speak
+    std::size_t max_hello_bytes = 16 * 1024;             ///< a ClientHello larger than this is refused
     int backlog = 4096;
 };
 

@@ -251,6 +251,7 @@ private:
         ++in_force_.generation;
         rules_.alive(); // it has just answered
         data_.changed();
+        log_warnings(*in_force_.loaded);
         co_return Result<>{};
     }
 

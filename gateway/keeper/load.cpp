@@ -1,5 +1,6 @@
 #include "gateway/keeper/load.h"
 
+#include "gateway/base/log.h"
 #include "gateway/config/read.h"
 
 namespace gw::keeper {
@@ -42,6 +43,12 @@ std::variant<Loaded, Rejection> load(config::Sources sources)
     if (const auto* problems = std::get_if<Problems>(&parsed)) return rejection_of(*problems, loaded.sources);
     loaded.settings = std::move(std::get<config::Settings>(parsed));
     return loaded;
+}
+
+void log_warnings(const Loaded& loaded)
+{
+    for (const auto& warning : loaded.settings.warnings)
+        log::warning("configuration: " + config::describe(warning, loaded.sources));
 }
 
 } // namespace gw::keeper

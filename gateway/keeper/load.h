@@ -27,4 +27,7 @@ std::variant<Loaded, Rejection> load(const std::string& file, std::string text);
 /// From what was read before.
 std::variant<Loaded, Rejection> load(config::Sources sources);
 
+/// What is no mistake, and can hardly be meant: a line of the log each.
+void log_warnings(const Loaded& loaded);
+
 } // namespace gw::keeper

@@ -64,6 +64,12 @@ upstream::Target HttpSession::target_of_decision() const
     } else if (decision_.action == route::Action::forward_original) {
         target.host = host_;
         target.endpoint.port = head_.port.value_or(client_.secure ? https_port : http_port);
+    } else if (decision_.action == route::Action::forward_pool) {
+        const auto& pool = site_.pools[decision_.route < 0 ? client_.pool : plan_->pool];
+        target.within = nullptr;
+        target.named_by = upstream::NamedBy::configuration;
+        target.pool = &pool;
+        if (client_.introduction != nullptr) target.proxy_header = client_.introduction->of(pool.send_proxy);
     } else {
         target.within = nullptr;
         // A host that a binding is part of was chosen by the client, whatever the route says around it.
@@ -78,7 +84,7 @@ upstream::Target HttpSession::target_of_decision() const
 /// The client's port serves one connection at a time; those that this client needs beside it have a port of their own.
 bool HttpSession::yields_port(const upstream::Target& target) const
 {
-    const auto has = [&](const upstream::ConnectionPtr& made) { return made != nullptr && made->target == target; };
+    const auto has = [&](const upstream::ConnectionPtr& made) { return made != nullptr && upstream::serves(made->target, target); };
     return target.source_port != 0 && port_used_ && !has(upstream_) && !has(early_);
 }
 
@@ -89,8 +95,10 @@ Task<Result<>> HttpSession::obtain(bool fresh)
         co_return Error{Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
     const bool yields = yields_port(target);
     if (yields) target.source_port = 0;
-    if (upstream_ != nullptr && upstream_->target != target) around_.dialer.give_back(std::move(upstream_));
-    if (upstream_ == nullptr && !fresh && early_ != nullptr && early_->target == target) upstream_ = std::move(early_);
+    if (upstream_ != nullptr && !upstream::serves(upstream_->target, target))
+        around_.dialer.give_back(std::move(upstream_));
+    if (upstream_ == nullptr && !fresh && early_ != nullptr && upstream::serves(early_->target, target))
+        upstream_ = std::move(early_);
     // Late bytes of the last exchange, or of nobody's, must not become the answer to this one.
     if (upstream_ != nullptr && !upstream::is_quiet(*upstream_)) upstream_.reset();
     if (upstream_ == nullptr) {

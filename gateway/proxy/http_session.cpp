@@ -224,7 +224,8 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
         co_return co_await answer(decision_.status, {}, location);
     }
     case route::Action::forward_original:
-    case route::Action::forward_url: break;
+    case route::Action::forward_url:
+    case route::Action::forward_pool: break;
     }
 
     const auto& policy = site_.waf.policies[plan_->waf_policy];
@@ -257,12 +258,13 @@ Task<Result<upstream::ConnectionPtr>> HttpSession::run()
             break;
         }
         // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
-        if (upstream_ != nullptr && !upstream_->target.source && client_.received.empty())
-            around_.dialer.give_back(std::move(upstream_));
+        const bool shared = upstream_ != nullptr && !upstream_->target.source && upstream_->target.proxy_header.empty();
+        if (shared && client_.received.empty()) around_.dialer.give_back(std::move(upstream_));
         if (around_.draining == Draining::now && client_.received.empty()) break;
         client_.received.release_if_empty();
     }
-    if (upstream_ != nullptr) around_.dialer.give_back(std::move(upstream_));
+    // One that has introduced this client, with its port, can serve nobody who comes later.
+    if (upstream_ != nullptr && upstream_->target.proxy_header.empty()) around_.dialer.give_back(std::move(upstream_));
     co_return upstream::ConnectionPtr{};
 }
 

@@ -6,6 +6,7 @@
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/site.h"
 #include "gateway/upstream/dialer.h"
+#include "gateway/upstream/introduction.h"
 
 #include <string_view>
 
@@ -20,6 +21,8 @@ struct Client {
     bool secure = false;      ///< it came over TLS that was opened here
     upstream::Target begun{}; ///< what each target begins with: whose address upstreams see, where a name may lead
     route::Action otherwise = route::Action::deny; ///< what no route matches
+    std::size_t pool = 0;                          ///< number in `Site::pools`, when that is forward_pool
+    const upstream::Introduction* introduction = nullptr; ///< for pools that send it; null: none does
 };
 
 /// The gateway ends, and its connections with it.

@@ -3,6 +3,7 @@
 #include "gateway/filters/headers.h"
 #include "gateway/proxy/settings.h"
 #include "gateway/route/table.h"
+#include "gateway/upstream/settings.h"
 #include "waf/settings.h"
 
 #include <vector>
@@ -14,6 +15,7 @@ struct RoutePlan {
     filters::HeaderEditor request_headers;
     filters::HeaderEditor response_headers;
     std::size_t waf_policy = 0; ///< number of a policy in `Site::waf`
+    std::size_t pool = 0;       ///< number of a pool in `Site::pools`; used when the route leads to one
 };
 
 /// Everything of a generation that HTTP needs. Immutable.
@@ -23,6 +25,7 @@ struct Site {
     RoutePlan otherwise;          ///< for what no route matches
     waf::Settings waf;
     Settings settings;
+    std::vector<upstream::PoolSettings> pools{};
 
     const RoutePlan& plan_of(const route::Decision& decision) const
     {

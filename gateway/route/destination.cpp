@@ -1,4 +1,4 @@
-// to: URL | original | deny | redirect:[STATUS ]URL | respond:STATUS[ TEXT]
+// to: URL | pool:NAME | original | deny | redirect:[STATUS ]URL | respond:STATUS[ TEXT]
 // URL: http[s]://HOST[:PORT][/PATH][?QUERY], where HOST's labels, PORT and PATH's segments may be bindings (":name").
 #include "gateway/route/destination.h"
 
@@ -246,7 +246,12 @@ Result<Destination> parse_destination(std::string_view text, const Names* names)
     if (text == "deny") return to;
     if (text.starts_with("redirect:")) return parse_redirect(text.substr(9), names);
     if (text.starts_with("respond:")) return parse_respond(text.substr(8));
-    if (text.starts_with("pool:") || text.starts_with("tunnel:")) return wrong(quoted(text) + " is not supported yet");
+    if (text.starts_with("tunnel:")) return wrong(quoted(text) + " is not supported yet");
+    if (text.starts_with("pool:")) {
+        if (text.size() == 5) return wrong("\"pool:\" needs the name of a pool behind it");
+        to.action = Action::forward_pool;
+        return to;
+    }
     if (!is_url(text)) return unknown(text);
     to.action = Action::forward_url;
     if (const auto url = parse_url(text, names, to); !url) return url.error();

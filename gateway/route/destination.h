@@ -9,10 +9,10 @@ namespace gw::route {
 
 /// What stands behind `to:`, taken apart.
 struct Destination {
-    Action action = Action::deny;
-    std::string scheme{};     ///< "http://", "https://"; empty: a redirect to a path of the same site
-    std::vector<Part> host{}; ///< pieces to be put one behind the other, dots included
-    std::uint16_t port = 0;   ///< forward_url: always; redirect: 0 when the URL has none
+    Action action = Action::deny; ///< forward_pool: which one is known to whoever reads the settings
+    std::string scheme{};         ///< "http://", "https://"; empty: a redirect to a path of the same site
+    std::vector<Part> host{};     ///< pieces to be put one behind the other, dots included
+    std::uint16_t port = 0;       ///< forward_url: always; redirect: 0 when the URL has none
     int port_binding = -1;
     bool has_path = false;    ///< then only the remainder is appended, else the whole path
     std::vector<Part> path{}; ///< pieces, slashes included

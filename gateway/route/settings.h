@@ -18,7 +18,7 @@ struct RouteSettings {
     std::string path = "/";             ///< prefix by whole segments; ":name" binds one segment; "_" any
     std::string method = "_";           ///< literal or "_"
     std::vector<std::string> listeners; ///< names; empty: all
-    std::string to; ///< URL with bindings | original | deny | redirect:[STATUS ]URL | respond:STATUS[ TEXT]
+    std::string to; ///< URL with bindings | pool:NAME | original | deny | redirect:[STATUS ]URL | respond:STATUS[ TEXT]
     std::chrono::milliseconds timeout{60'000};                        ///< until the upstream's response head
     std::optional<std::uint64_t> max_body_bytes = 1024 * 1024 * 1024; ///< request body; none: unlimited
 };

@@ -46,6 +46,7 @@ std::string outcome(const Decision& decision)
         log::append_plain(text, (v6 ? "[" : "") + decision.host + (v6 ? "]:" : ":") + std::to_string(decision.port) +
                                     decision.target);
         return (decision.tls ? "to https://" : "to http://") + text;
+    case Action::forward_pool: return "to the pool";
     case Action::redirect:
         log::append_plain(text, decision.text);
         return "redirected (" + std::to_string(decision.status) + ") to " + text;
@@ -62,6 +63,7 @@ std::string_view name_of(Action action)
     switch (action) {
     case Action::forward_original: return "forward_original";
     case Action::forward_url: return "forward_url";
+    case Action::forward_pool: return "forward_pool";
     case Action::redirect: return "redirect";
     case Action::respond: return "respond";
     case Action::deny: break;

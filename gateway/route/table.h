@@ -20,7 +20,7 @@ struct Request {
     std::string_view listener;
 };
 
-enum class Action { forward_original, forward_url, redirect, respond, deny };
+enum class Action { forward_original, forward_url, forward_pool, redirect, respond, deny };
 std::string_view name_of(Action action);
 
 /// Where a request or connection goes. Kept by the session and refilled for each request, so its strings keep their
@@ -62,7 +62,8 @@ struct Trial {
 class Table {
 public:
     /// Errors: every problem of every route, with its position and its place ("routes[3].to"). Checks patterns,
-    /// bindings used but not bound, URLs. `pool:` and `tunnel:` are not supported yet and refused by name.
+    /// bindings used but not bound, URLs. `tunnel:` is not supported yet and refused by name. That a pool exists is
+    /// for others to check.
     static std::variant<Table, Problems> build(std::vector<RouteSettings> routes);
 
     /// Pure. Fills `into`; when no route matches, `action` becomes `otherwise` and `route` -1.

@@ -60,6 +60,7 @@ void Counters::add(const Counters& other)
     for (std::size_t side = 0; side < faults.size(); ++side)
         for (std::size_t fault = 0; fault < faults[side].size(); ++fault)
             faults[side][fault] += other.faults[side][fault];
+    for (std::size_t i = 0; i < proxy_headers.size(); ++i) proxy_headers[i] += other.proxy_headers[i];
     waf_pass += other.waf_pass;
     waf_detected += other.waf_detected;
     waf_blocked += other.waf_blocked;

@@ -55,6 +55,7 @@ struct Counters {
     std::uint64_t upstream_reuses = 0;                    ///< and over one used before
     std::array<std::uint64_t, 5> responses{};             ///< by class, 1xx to 5xx
     std::array<std::array<std::uint64_t, 7>, 3> faults{}; ///< [Side][Fault]
+    std::array<std::uint64_t, 7> proxy_headers{};         ///< by HeaderFate, of connections that ended
     std::uint64_t waf_pass = 0;
     std::uint64_t waf_detected = 0;
     std::uint64_t waf_blocked = 0;

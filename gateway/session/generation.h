@@ -31,6 +31,7 @@ struct Generation {
     upstream::Settings upstream;
     Settings session;
     datagram::Settings datagram{};
+    bool introduces = false; ///< a pool wants PROXY headers
 
     const intake::ListenerSettings* listener(std::string_view name) const
     {

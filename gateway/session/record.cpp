@@ -2,6 +2,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/datagram/forwarder.h"
+#include "gateway/intake/proxy_header.h"
 
 #include <algorithm>
 #include <array>
@@ -206,6 +207,32 @@ void put_source(JsonObject& object, upstream::Source source, std::string_view fa
     if (!fallback.empty()) object.text("source_fallback", fallback);
 }
 
+std::string in_hex(std::string_view bytes)
+{
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const char c : bytes) {
+        text += digits[static_cast<unsigned char>(c) >> 4];
+        text += digits[static_cast<unsigned char>(c) & 15];
+    }
+    return text;
+}
+
+/// Who dialled us, when it was not the client, and what else its PROXY header said.
+void put_introduction(JsonObject& object, const std::shared_ptr<const Introduced>& introduced)
+{
+    constexpr std::size_t longest_name_bytes = 255;
+    if (introduced == nullptr) return;
+    put_endpoint(object, "sender", introduced->sender);
+    object.text("proxy_header", name_of(introduced->fate));
+    if (introduced->version == 0) return;
+    object.number("proxy_version", introduced->version);
+    if (const auto name = intake::find_tlv(introduced->tlvs, intake::tlv::authority))
+        object.text("proxy_authority", name->substr(0, longest_name_bytes));
+    if (const auto id = intake::find_tlv(introduced->tlvs, intake::tlv::unique_id))
+        object.text("proxy_unique_id", in_hex(*id));
+}
+
 std::string request_id(const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
 {
     return connection.id + "-" + std::to_string(record.number);
@@ -240,6 +267,7 @@ void append_json_line(std::string& into, const ConnectionRecord& record, Clock::
     put_endpoint(object, "client", record.flow.client);
     put_endpoint(object, "destination", record.flow.destination);
     object.text("recovered", name_of(record.flow.recovered));
+    put_introduction(object, record.introduced);
     object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
     if (!record.server_name.empty()) object.text("server_name", record.server_name);
     object.number("route", record.live.route);
@@ -268,6 +296,7 @@ void append_json_line(std::string& into, const proxy::ExchangeRecord& record, co
     object.text("listener", connection.listener);
     put_endpoint(object, "client", connection.flow.client);
     put_endpoint(object, "destination", connection.flow.destination);
+    if (connection.introduced != nullptr) put_endpoint(object, "sender", connection.introduced->sender);
     object.text("method", record.method);
     object.text("host", record.host);
     object.text("target", whole_query ? record.target : without_values(record.target));
@@ -292,7 +321,10 @@ void append_json_line(std::string& into, const proxy::ExchangeRecord& record, co
 void append_human_line(std::string& into, const ConnectionRecord& record, Clock::time_point now)
 {
     into.append(time_text(std::chrono::system_clock::now())).append(" conn ").append(record.id).append(" ");
-    into.append(record.flow.client.text()).append(" -> ").append(record.flow.destination.text());
+    into.append(record.flow.client.text());
+    if (record.introduced != nullptr && record.introduced->fate == HeaderFate::client)
+        into.append(" (by ").append(record.introduced->sender.text()).append(")");
+    into.append(" -> ").append(record.flow.destination.text());
     into.append(" ").append(record.kind ? name_of(*record.kind) : "unknown");
     if (!record.server_name.empty()) {
         into += " \"";
@@ -345,6 +377,7 @@ void append_progress(std::string& into, const ConnectionRecord& record, Clock::t
     put_endpoint(object, "client", record.flow.client);
     put_endpoint(object, "destination", record.flow.destination);
     object.text("recovered", name_of(record.flow.recovered));
+    if (record.introduced != nullptr) put_endpoint(object, "sender", record.introduced->sender);
     object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
     object.text("server_name", record.server_name);
     object.number("route", record.live.route);

@@ -5,11 +5,13 @@
 #include "gateway/datagram/flow.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/relay/relay.h"
+#include "gateway/session/introduced.h"
 #include "gateway/upstream/dialer.h"
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@ struct ConnectionRecord {
     std::optional<Hello::Kind> kind;
     std::string server_name;
     std::string_view action;
+    std::shared_ptr<const Introduced> introduced; ///< null: no PROXY header had to come
     Endpoint upstream;
     upstream::Source source = upstream::Source::gateway;
     std::string_view source_fallback{}; ///< why not what the listener asks for; empty: it is

@@ -41,6 +41,10 @@ Task<Result<>> Session::serve()
     const auto flow = intake::learn_flow(socket_, record_.flow.client, listener_, around_.generation->guard->local());
     if (!flow) co_return flow.error();
     record_.flow = *flow;
+    if (listener_.proxy_protocol) {
+        const auto taken = co_await take_proxy_header();
+        if (!taken) co_return taken.error();
+    }
 
     const auto hello = co_await greet();
     if (!hello) co_return hello.error();
@@ -66,9 +70,10 @@ Task<Result<Hello>> Session::greet()
     case intake::Protocol::tls:
     case intake::Protocol::automatic: break;
     }
-    const bool may_wait_for_server =
-        listener_.protocol == intake::Protocol::automatic && record_.flow.knows_destination();
-    if (may_wait_for_server) {
+    // Where the client was going is known, or where everybody is served.
+    const bool leads_on = listener_.intercept ? record_.flow.knows_destination() : otherwise() != route::Action::deny;
+    const bool may_wait_for_server = listener_.protocol == intake::Protocol::automatic && leads_on;
+    if (may_wait_for_server && received_.empty()) {
         const auto spoke =
             co_await intake::read_first_bytes(stream_, received_, around_.generation->intake.dial_early_after);
         if (!spoke) co_return spoke.error();
@@ -82,9 +87,11 @@ Task<Result<Hello>> Session::greet()
 Task<Result<Hello>> Session::greet_silent_client()
 {
     record_.state = "dialling";
-    auto dialled = co_await around_.dialer.dial(original_target(), true);
+    auto target = early_target();
+    auto dialled = co_await around_.dialer.dial(std::move(target), true);
     if (!dialled) co_return co_await greet_without_server(dialled.error());
     early_ = std::move(*dialled);
+    upstream::push(*early_); // the server may wait for the header before it speaks
     record_.upstream = early_->remote;
     record_.source = early_->source;
     record_.source_fallback = early_->source_fallback;
@@ -131,6 +138,7 @@ Result<> Session::check_protocol(const Hello& hello) const
 
 route::Action Session::otherwise() const
 {
+    if (listener_.otherwise == intake::Otherwise::pool) return route::Action::forward_pool;
     return listener_.otherwise == intake::Otherwise::original && record_.flow.intercepted()
                ? route::Action::forward_original
                : route::Action::deny;
@@ -183,6 +191,23 @@ Result<upstream::Target> Session::named_target(const Hello& hello) const
     return target;
 }
 
+upstream::Target Session::pool_target(std::size_t number) const
+{
+    const auto& pool = around_.generation->site.pools[number];
+    upstream::Target target;
+    target.named_by = upstream::NamedBy::configuration;
+    target.pool = &pool;
+    target.proxy_header = proxy_header(pool.send_proxy);
+    give_source(target);
+    return target;
+}
+
+/// Where a connection most likely goes of which nothing is known but where it came in.
+upstream::Target Session::early_target() const
+{
+    return otherwise() == route::Action::forward_pool ? pool_target(listener_.pool) : original_target();
+}
+
 Result<upstream::Target> Session::relay_target(const Hello& hello)
 {
     route::Decision decision;
@@ -193,6 +218,8 @@ Result<upstream::Target> Session::relay_target(const Hello& hello)
     record_.action = route::name_of(decision.action);
     if (decision.action == route::Action::forward_original)
         return record_.flow.knows_destination() ? original_target() : named_target(hello);
+    if (decision.action == route::Action::forward_pool)
+        return pool_target(decision.route < 0 ? listener_.pool : around_.generation->site.plan_of(decision).pool);
     if (decision.action != route::Action::forward_url)
         return Error{Fault::denied, Side::client, "no route for this connection", {}};
     upstream::Target target;
@@ -207,7 +234,7 @@ Task<Result<>> Session::relay(const Hello& hello)
 {
     auto target = relay_target(hello);
     if (!target) co_return target.error();
-    if (early_ == nullptr || early_->target != *target) {
+    if (early_ == nullptr || !upstream::serves(early_->target, *target)) {
         record_.state = "dialling";
         auto dialled = co_await around_.dialer.dial(std::move(*target), true);
         if (!dialled) co_return dialled.error();
@@ -222,6 +249,7 @@ Task<Result<>> Session::relay(const Hello& hello)
 Task<Result<>> Session::relay_over(upstream::Connection& upstream, relay::Settings settings)
 {
     record_.state = "relaying";
+    if (received_.empty()) upstream::push(upstream);
     co_return co_await relay::run(stream_, *upstream.stream, received_.view(), upstream.received.view(), settings,
                                   record_.relayed);
 }
@@ -234,6 +262,13 @@ Task<Result<>> Session::serve_http()
     proxy::Client client{stream_, received_, record_.flow, record_.id, false, {}, otherwise()};
     give_source(client.begun);
     client.begun.within = within();
+    client.pool = listener_.pool;
+    client.secure = record_.introduced != nullptr && record_.introduced->over_tls;
+    upstream::Introduction introduction;
+    if (generation.introduces) {
+        introduction = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
+        client.introduction = &introduction;
+    }
     const proxy::Surroundings around{generation.site, around_.inspector.get(), around_.dialer, around_.draining};
     auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
     if (!upgraded) co_return upgraded.error();

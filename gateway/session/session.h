@@ -52,6 +52,8 @@ public:
 
 private:
     friend class Worker;
+    Task<Result<>> take_proxy_header();
+    std::string proxy_header(upstream::SendProxy wanted) const;
     Task<Result<Hello>> greet();
     Task<Result<Hello>> greet_silent_client();
     Task<Result<Hello>> greet_without_server(Error unreachable);
@@ -62,6 +64,8 @@ private:
     std::shared_ptr<const netfilter::Intercept> within() const;
     upstream::Target original_target() const;
     Result<upstream::Target> named_target(const Hello& hello) const;
+    upstream::Target pool_target(std::size_t number) const;
+    upstream::Target early_target() const;
     Result<upstream::Target> relay_target(const Hello& hello);
     Task<Result<>> relay(const Hello& hello);
     Task<Result<>> relay_over(upstream::Connection& upstream, relay::Settings settings);

@@ -119,11 +119,14 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
 
 void Worker::install(GenerationPtr generation)
 {
-    if (dialer_ == nullptr)
+    if (dialer_ == nullptr) {
         dialer_ = std::make_unique<upstream::DirectDialer>(io_, wheel_, generation->upstream, generation->guard,
                                                            generation->tls);
-    else
+        pools_ = std::make_unique<upstream::PoolDialer>(*dialer_, generation->upstream);
+    } else {
         dialer_->renew(generation->upstream, generation->guard, generation->tls);
+        pools_->renew(generation->upstream);
+    }
     if (generation->inspectors == nullptr) {
         inspector_.reset();
         inspector_of_ = nullptr;
@@ -273,7 +276,7 @@ void Worker::serve(Socket socket, const sockaddr_storage& peer, const std::strin
 
 // --- for its sessions
 
-Surroundings Worker::surroundings() { return {generation_, inspector_, *dialer_, draining_}; }
+Surroundings Worker::surroundings() { return {generation_, inspector_, *pools_, draining_}; }
 
 void Worker::began(Session& session)
 {
@@ -297,6 +300,7 @@ void Worker::ended(Session& session)
     --counters_.listeners[record.listener].active;
     counters_.from_client_bytes += record.relayed.from_client_bytes + record.live.from_client_bytes;
     counters_.to_client_bytes += record.relayed.to_client_bytes + record.live.to_client_bytes;
+    if (record.introduced) ++counters_.proxy_headers[static_cast<std::size_t>(record.introduced->fate)];
     if (record.error)
         ++counters_.faults[static_cast<std::size_t>(record.error->side)][static_cast<std::size_t>(record.error->fault)];
     if (record.live.requests == 0) note_source(record.listener, record.source, record.source_fallback);

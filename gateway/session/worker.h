@@ -9,6 +9,7 @@
 #include "gateway/session/log_writer.h"
 #include "gateway/session/session.h"
 #include "gateway/upstream/direct.h"
+#include "gateway/upstream/pool.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -82,6 +83,7 @@ private:
     std::shared_ptr<waf::Inspector> inspector_;
     waf::InspectorProcesses* inspector_of_ = nullptr;
     std::unique_ptr<upstream::DirectDialer> dialer_;
+    std::unique_ptr<upstream::PoolDialer> pools_; // over `dialer_`
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     Session* first_ = nullptr; // those under way
     Counters counters_;

@@ -4,6 +4,7 @@
 #include "gateway/base/deadline.h"
 #include "gateway/base/stream.h"
 #include "gateway/upstream/guard.h"
+#include "gateway/upstream/settings.h"
 #include "netfilter/settings.h"
 
 #include <memory>
@@ -23,6 +24,8 @@ struct Target {
     bool is_twin = false;          ///< with that port conntrack could not tell it from the client's own connection
     /// Where a name that the client chose may lead: an interception's `to` and `ports`. Null: wherever it does.
     std::shared_ptr<const netfilter::Intercept> within{};
+    std::string proxy_header;           ///< sent before anything else, TLS included; empty: none
+    const PoolSettings* pool = nullptr; ///< one of its servers, `host` and `endpoint` are not used; outlives the dial
 
     friend bool operator==(const Target&, const Target&) = default;
 };
@@ -30,6 +33,9 @@ struct Target {
 /// Whose address the upstream sees.
 enum class Source { gateway, kept, kept_with_port };
 std::string_view name_of(Source source);
+/// Whether a connection made for `made` will do for `wanted`: the same in all the upstream can tell apart; where a pool
+/// is wanted, at any of its servers.
+bool serves(const Target& made, const Target& wanted);
 
 /// A connection to an upstream. Whoever holds it owns it.
 struct Connection {
@@ -57,6 +63,10 @@ using ConnectionPtr = std::unique_ptr<Connection>;
 /// False when the upstream has closed it, or sent something nobody asked for. One system call on a plain socket; over
 /// TLS always true: there a close shows at the next use.
 bool is_quiet(const Connection& connection);
+
+/// Sends the PROXY header of a new connection, if it has one: a dial leaves it to go along with the first bytes, so who
+/// does not write at once calls this.
+void push(const Connection& connection);
 
 /// A way to reach upstreams.
 class Dialer {

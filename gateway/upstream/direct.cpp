@@ -8,6 +8,23 @@
 
 namespace gw::upstream {
 
+namespace {
+
+/// Left in the kernel, where it can, until the first bytes of the connection go along with it: see `push`.
+Task<Result<>> send_proxy_header(Stream& stream, const std::string& header, std::chrono::steady_clock::time_point until)
+{
+    const auto count =
+        ::send(stream.plain_socket(), header.data(), header.size(), MSG_MORE | MSG_NOSIGNAL | MSG_DONTWAIT);
+    const auto sent = count < 0 ? std::size_t{0} : static_cast<std::size_t>(count);
+    if (sent == header.size()) co_return Result<>{};
+    stream.expire_at(until);
+    auto written = co_await write_all(stream, asio::buffer(header.data() + sent, header.size() - sent));
+    stream.expire_at(std::chrono::steady_clock::time_point::max());
+    co_return written;
+}
+
+} // namespace
+
 DirectDialer::DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
                            std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
     : io_(io), wheel_(wheel), settings_(settings), guard_(std::move(guard)), tls_(std::move(tls)),
@@ -26,11 +43,15 @@ void DirectDialer::renew(const Settings& settings, std::shared_ptr<const Guard> 
 
 Task<Result<ConnectionPtr>> DirectDialer::dial(Target target, bool fresh)
 {
+    return dial_until(std::move(target), fresh, std::chrono::steady_clock::now() + settings_.connect_limit);
+}
+
+Task<Result<ConnectionPtr>> DirectDialer::dial_until(Target target, bool fresh, Time until)
+{
     if (!fresh) {
         auto kept = idle_.take(target);
         if (kept != nullptr) co_return kept;
     }
-    const auto until = std::chrono::steady_clock::now() + settings_.connect_limit;
     co_return co_await connect_any(std::move(target), until);
 }
 
@@ -117,6 +138,10 @@ Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endp
     connection->source = opened->source;
     connection->source_fallback = opened->fallback;
     connection->target = target;
+    if (!target.proxy_header.empty()) {
+        const auto sent = co_await send_proxy_header(*connection->stream, target.proxy_header, until);
+        if (!sent) co_return sent.error();
+    }
     if (target.tls) {
         connection->stream->expire_at(until);
         auto name_to_verify = target.host.empty() ? to.address.text() : target.host;

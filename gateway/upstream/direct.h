@@ -19,6 +19,8 @@ public:
                  std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
 
     Task<Result<ConnectionPtr>> dial(Target target, bool fresh) override;
+    /// The same, with less time than the settings give.
+    Task<Result<ConnectionPtr>> dial_until(Target target, bool fresh, std::chrono::steady_clock::time_point until);
     void give_back(ConnectionPtr connection) override;
 
     /// Of the next generation. Connections that are kept stay, for as long as the new settings say.

@@ -9,6 +9,7 @@ namespace {
 std::size_t hash_of(const Target& target)
 {
     auto hash = std::hash<std::string>{}(target.host) * 31 + std::hash<Endpoint>{}(target.endpoint);
+    if (!target.proxy_header.empty()) hash = hash * 31 + std::hash<std::string>{}(target.proxy_header);
     if (target.source) hash = hash * 31 + std::hash<Address>{}(*target.source);
     hash = hash * 31 + target.source_port;
     return hash * 4 + (target.tls ? 2 : 0) + (target.named_by == NamedBy::client ? 1 : 0);

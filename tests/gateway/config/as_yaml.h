@@ -16,6 +16,7 @@ public:
         line("workers: " + std::to_string(settings.control.workers));
         write_listeners(settings);
         write_routes(settings);
+        write_pools(settings);
         write_waf(settings.waf);
         write_host(settings);
         write_times(settings);
@@ -80,7 +81,12 @@ private:
             line(std::string{"    protocol: "} + protocols[static_cast<int>(listener.protocol)]);
             line(std::string{"    client_address: "} +
                  (listener.client_address == intake::ClientAddress::keep ? "keep" : "gateway"));
-            line(std::string{"    default: "} + (listener.otherwise == intake::Otherwise::deny ? "deny" : "original"));
+            line("    default: " + (listener.otherwise == intake::Otherwise::pool   ? "pool:" + listener.pool_name
+                                    : listener.otherwise == intake::Otherwise::deny ? "deny"
+                                                                                    : "original"));
+            if (listener.proxy_protocol)
+                line("    proxy_protocol: {required: true, trusted: " + addresses(listener.proxy_protocol->trusted) +
+                     "}");
         }
     }
     static std::string fields(const std::vector<std::pair<std::string, std::string>>& list)
@@ -124,6 +130,18 @@ private:
             line("    waf: {" + policy(settings.waf.policies[extras.waf_policy]) + "}");
         }
     }
+    void write_pools(const Settings& settings)
+    {
+        static constexpr const char* headers[] = {"none", "v1", "v2"};
+        line("pools:" + std::string{settings.pools.empty() ? " {}" : ""});
+        for (const auto& pool : settings.pools) {
+            const auto server = [](const upstream::PoolServer& one) {
+                return "{address: " + quote(one.address.text()) + ", weight: " + std::to_string(one.weight) + "}";
+            };
+            line("  " + quote(pool.name) + ": {balance: round_robin, servers: " + joined(pool.servers, server) +
+                 ", send_proxy: " + headers[static_cast<int>(pool.send_proxy)] + "}");
+        }
+    }
     void write_waf(const waf::Settings& waf)
     {
         line("waf: {" + policy(waf.policies[0]) + ", rules: " + (waf.crs ? "crs" : texts(waf.rule_files)) +
@@ -152,6 +170,7 @@ private:
     {
         line("timeouts:");
         line("  client_hello: " + time(settings.intake.hello_limit));
+        line("  proxy_header: " + time(settings.intake.proxy_header_limit));
         line("  request_head: " + time(settings.proxy.head_limit));
         line("  keep_alive: " + time(settings.proxy.keep_alive_limit));
         line("  body_idle: " + time(settings.proxy.body_idle_limit));

@@ -18,6 +18,10 @@ struct Leaf {
 /// What must stand beside `key` in the mapping at `path`, so that the file is right.
 inline std::string beside(const std::string& path, std::string_view key)
 {
+    if (path == "listeners" && key == "proxy_protocol") return "bind: [\"127.0.0.1:80\"]";
+    if (path == "listeners.proxy_protocol" && key != "trusted") return "trusted: []";
+    if (path == "pools" && key != "servers") return "servers: [\"192.0.2.1:80\"]";
+    if (path == "pools.servers" && key != "address") return "address: \"192.0.2.1:80\"";
     if (path == "listeners" && key != "intercept" && key != "bind") return "intercept: {to: [192.0.2.1], ports: [80]}";
     if (path == "listeners.intercept" && key == "to") return "ports: [80]";
     if (path == "listeners.intercept" && key == "ports") return "to: [192.0.2.1]";
@@ -46,6 +50,9 @@ inline void collect_leaves(const Type& mapping, const std::string& path, const W
         else if (key.supported && key.type.is_mapping_list())
             collect_leaves(
                 key.type.of.front(), here, [file](const std::string& entry) { return file("[" + entry + "]"); }, into);
+        else if (key.supported && key.type.kind == Type::Kind::dictionary && key.type.of[1].kind == Type::Kind::mapping)
+            collect_leaves(
+                key.type.of[1], here, [file](const std::string& entry) { return file("{one: " + entry + "}"); }, into);
         else if (here != "include")
             into.push_back({here, &key, file});
     }

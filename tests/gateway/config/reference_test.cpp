@@ -90,6 +90,8 @@ void append_mapping(std::string& out, const Type& mapping, const std::string& pa
     for (const auto& key : mapping.keys) {
         const auto here = path + (path.empty() ? "" : ".") + std::string{key.name};
         if (key.supported && key.type.kind == Kind::mapping) append_mapping(out, key.type, here);
+        if (key.supported && key.type.kind == Kind::dictionary && key.type.of[1].kind == Kind::mapping)
+            append_mapping(out, key.type.of[1], here + ".NAME");
         if (key.supported && key.type.is_mapping_list()) append_mapping(out, key.type.of.front(), here + "[]");
     }
 }

@@ -99,7 +99,9 @@ private:
 constexpr const char* whole = R"({
 listeners: [{name: web, intercept: {mode: tproxy, interfaces: [eth0], to: [192.0.2.0/24, "2001:db8:1::/64"],
   ports: [80, 443, 8000-8080], except: {from: [192.0.2.250], to: [192.0.2.53]}, when_down: pass}, protocol: auto,
-  client_address: keep, default: original}, {name: public, bind: ["0.0.0.0:80"], protocol: http}],
+  client_address: keep, default: original}, {name: public, bind: ["0.0.0.0:80"], protocol: http},
+  {name: behind, bind: ["0.0.0.0:81"], proxy_protocol: {required: true, trusted: [10.0.0.5]}, default: pool:shop}],
+pools: {shop: {servers: ["10.0.0.11:80", {address: "10.0.0.12:80", weight: 2}], balance: round_robin, send_proxy: v2}},
 routes: [{host: shop.example.org, path: /a, method: GET, listeners: [web], to: original, timeout: 5s, max_body: 8MiB,
   request_headers: {set: {X-Real-IP: "{client.address}"}, add: {A: 1}, remove: [X-Debug]}, response_headers: {remove: [Server]},
   waf: {mode: block, paranoia: 2, disable_rules: [942100], disable_targets: {941100: ["ARGS:html"]}}}],

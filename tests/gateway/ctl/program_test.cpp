@@ -54,7 +54,8 @@ TEST_F(Program, ChecksAGoodFile)
     const auto ran = gatewayctl("check " + file);
     EXPECT_EQ(ran.exit, 0);
     EXPECT_EQ(ran.output, file + ": ok, 3 listeners, 7 routes\n");
-    EXPECT_EQ(gatewayctl("check --json " + file).output, R"({"ok":true,"file":")" + file + "\",\"problems\":[]}\n");
+    EXPECT_EQ(gatewayctl("check --json " + file).output,
+              R"({"ok":true,"file":")" + file + "\",\"problems\":[],\"warnings\":[]}\n");
 }
 
 TEST_F(Program, ShowsEveryProblemOfABadFileWithItsLine)

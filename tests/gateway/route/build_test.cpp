@@ -115,13 +115,18 @@ TEST(Build, SaysWhatIsWrongWithADestination)
 
 TEST(Build, RefusesWhatIsNotSupportedYetByName)
 {
-    EXPECT_THAT(said_of(route("_", "/", "_", "pool:shop")), HasSubstr("\"pool:shop\" is not supported yet"));
     EXPECT_THAT(said_of(route("_", "/", "_", "tunnel:home")), HasSubstr("\"tunnel:home\" is not supported yet"));
+}
+
+TEST(Build, LeavesItToOthersWhichPoolsThereAre)
+{
+    EXPECT_EQ(said_of(route("_", "/", "_", "pool:shop")), "");
+    EXPECT_THAT(said_of(route("_", "/", "_", "pool:")), HasSubstr("needs the name of a pool"));
 }
 
 TEST(Build, ReportsEveryProblemOfEveryRouteWithItsPlace)
 {
-    auto bad = route("a..b", "x", "", "pool:p");
+    auto bad = route("a..b", "x", "", "tunnel:p");
     bad.where = Position{"gateway.yaml", 12, 5};
     bad.timeout = std::chrono::milliseconds{0};
     const auto problems = problems_of({route("_", "/", "_", "original"), bad, route("_", "/", "_", "nowhere")});

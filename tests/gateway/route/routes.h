@@ -47,6 +47,7 @@ inline std::string way(const Decision& decision)
     case Action::forward_url:
         return (decision.tls ? "https://" : "http://") + (v6 ? "[" + decision.host + "]" : decision.host) +
                (decision.port == standard ? "" : ":" + std::to_string(decision.port)) + decision.target;
+    case Action::forward_pool: return "pool";
     case Action::redirect:
     case Action::respond: return std::to_string(decision.status) + " " + decision.text;
     case Action::deny: break;

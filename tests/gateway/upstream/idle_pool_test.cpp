@@ -46,6 +46,9 @@ TEST_F(IdlePoolTest, GivesOnlyToTheVerySameTarget)
     auto named = target("192.0.2.1:80", "10.0.0.1");
     named.named_by = NamedBy::configuration;
     EXPECT_EQ(pool.take(named), nullptr) << "checked by another rule";
+    auto introduced = target("192.0.2.1:80", "10.0.0.1");
+    introduced.proxy_header = "PROXY UNKNOWN\r\n";
+    EXPECT_EQ(pool.take(introduced), nullptr) << "with a PROXY header";
     EXPECT_NE(pool.take(target("192.0.2.1:80", "10.0.0.1")), nullptr);
     EXPECT_EQ(pool.size(), 0U);
 }
