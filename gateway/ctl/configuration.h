@@ -12,7 +12,7 @@ namespace gw::ctl {
 struct Configuration {
     config::Settings settings;
     route::Table routes;
-    config::Sources sources;
+    config::Sources sources{};
 };
 
 /// What stands in the way of that.
