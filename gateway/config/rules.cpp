@@ -104,9 +104,6 @@ public:
                 report_.add(notes.entry->place, path_of("listeners", at, "intercept.mode"),
                             "with \"transport: udp\" only \"tproxy\" is supported: behind a changed destination the "
                             "original one cannot be told for each datagram");
-            if (listener.takes_datagrams() && listener.client_address == intake::ClientAddress::keep_with_port)
-                report_.add(notes.entry->place, path_of("listeners", at, "client_address"),
-                            "\"keep_with_port\" does not go with \"transport: udp\"; write keep");
         }
     }
 

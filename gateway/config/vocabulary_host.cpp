@@ -84,17 +84,37 @@ Type logs_type()
 Type limits_type()
 {
     return mapping({
-        {"connections", integer(1, 10'000'000), "100000", "How many at once; one more is closed at once.",
+        {"connections", integer(1, 10'000'000), "100000",
+         "How many at once; one more is reset at once. Less where the limit of open files allows less: the daemon says "
+         "so "
+         "when it starts.",
          [](Draft& d, const Node& n) { d.settings.session.connections = integer_in(n); }},
         {"udp_flows", integer(1, 1'000'000), "20000",
          "How many flows of UDP at once, for each worker; one more ends the quietest, one without any answer first.",
          [](Draft& d, const Node& n) { d.settings.datagram.flows = integer_in(n); }},
+        {"per_client", integer(0, 10'000'000), "20000",
+         "The same, of one client: an IPv4 address, or the /64 of an IPv6 address. 0: no limit. It also bounds what a "
+         "loop of "
+         "plain TCP can take.",
+         [](Draft& d, const Node& n) { d.settings.session.per_client = integer_in(n); }},
+        {"memory",
+         size(16 * 1024 * 1024, 1ULL << 46),
+         {},
+         "Of the process that carries the traffic. From 92 % on, nothing new is begun: connections are reset, requests "
+         "answered 503, idle connections closed; from 95 % on, those that hold most are reset. Default: three quarters "
+         "of the memory limit of the control group it runs in; none without one.",
+         [](Draft& d, const Node& n) { d.settings.session.memory_bytes = size_in(n); }},
+        {"min_body_rate", integer(0, 1'000'000'000), "100",
+         "Bytes a second that a request's body must bring, averaged over the time the gateway waits for it, after "
+         "`timeouts.body_grace`; then 408. 0: however slow.",
+         [](Draft& d, const Node& n) { d.settings.proxy.least_body_bytes_per_second = integer_in(n); }},
+        {"hops", integer(1, 100), "4",
+         "How often one request may pass this very gateway, as the CDN-Loop field tells; then 508.",
+         [](Draft& d, const Node& n) { d.settings.proxy.own_hops = integer_in(n); }},
         {"header_bytes", size(1'024, 1024 * 1024), "32KiB", "The largest header of a message; above it 431.",
          [](Draft& d, const Node& n) { d.settings.proxy.limits.head_bytes = size_in(n); }},
         {"headers", integer(1, 10'000), "100", "The most header fields of a message; above it 431.",
          [](Draft& d, const Node& n) { d.settings.proxy.limits.fields = integer_in(n); }},
-        later("per_client", "a limit of connections for each client"),
-        later("memory", "a limit of memory"),
     });
 }
 
@@ -111,6 +131,10 @@ Type timeouts_type()
               [](Draft& d, const Node& n) { d.settings.proxy.keep_alive_limit = duration_in(n); }),
         limit("body_idle", "30s", "How long no byte of a body may move.",
               [](Draft& d, const Node& n) { d.settings.proxy.body_idle_limit = duration_in(n); }),
+        {"body_grace", duration(), "20s",
+         "How long a request's body may come as slowly as it likes; see "
+         "`limits.min_body_rate`.",
+         [](Draft& d, const Node& n) { d.settings.proxy.body_grace = duration_in(n); }},
         limit("upgraded_idle", "10m", "How long no byte may move on a WebSocket and the like.",
               [](Draft& d, const Node& n) { d.settings.proxy.upgraded_idle_limit = duration_in(n); }),
         limit("connect", "5s", "How long it may take to reach an upstream: name, TCP and TLS together; then 504.",

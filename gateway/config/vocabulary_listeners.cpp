@@ -166,6 +166,18 @@ Type proxy_protocol()
     return type;
 }
 
+Type limits()
+{
+    return mapping({
+        {"connections", integer(0, 10'000'000), "0",
+         "How many connections at once come in here; one more is reset at once. 0: only what holds for all listeners.",
+         [](Draft& d, const Node& n) { d.listener().max_connections = integer_in(n); }},
+        {"per_client", integer(0, 10'000'000), "0",
+         "The same, of one client: an IPv4 address, or the /64 of an IPv6 address.",
+         [](Draft& d, const Node& n) { d.listener().max_per_client = integer_in(n); }},
+    });
+}
+
 Type listener()
 {
     auto type = mapping({
@@ -216,6 +228,7 @@ Type listener()
          {},
          "Connections come from load balancers that say in a PROXY header, version 1 or 2, who the client is and where "
          "it was going. Needs `bind`."},
+        {"limits", limits(), {}, "How much is taken at this listener."},
         later("certificates", "opening TLS with certificates of one's own"),
     });
     type.any_of = {"intercept", "bind"};

@@ -4,6 +4,7 @@
 #include "gateway/session/introduced.h"
 
 #include <charconv>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace gw::control {
@@ -46,6 +47,16 @@ std::string_view name_of(intake::Protocol protocol)
     return "auto";
 }
 
+/// Only the reasons there were.
+Json turned_away_json(const session::ListenerCounters& counts)
+{
+    auto json = Json::object();
+    for (std::size_t i = 0; i < counts.turned_away.size(); ++i)
+        if (counts.turned_away[i] != 0)
+            json[std::string{name_of(static_cast<session::TurnedAway>(i))}] = counts.turned_away[i];
+    return json;
+}
+
 Json listener_json(const intake::ListenerSettings& listener, const session::Counters& counters)
 {
     auto addresses = Json::array();
@@ -74,7 +85,9 @@ Json listener_json(const intake::ListenerSettings& listener, const session::Coun
               {"proxy_protocol", listener.proxy_protocol ? Json{{"trusted", trusted}} : Json()},
               {"connections_total", counts.connections},
               {"connections_active", counts.active},
-              {"source_fallbacks", counts.source_fallbacks}};
+              {"source_fallbacks", counts.source_fallbacks},
+              {"turned_away", turned_away_json(counts)},
+              {"limits", {{"connections", listener.max_connections}, {"per_client", listener.max_per_client}}}};
     return json;
 }
 
@@ -121,7 +134,7 @@ std::string status_json(const Snapshot& snapshot)
     Json responses;
     for (std::size_t i = 0; i < counters.responses.size(); ++i)
         responses[std::to_string(i + 1) + "xx"] = counters.responses[i];
-    auto problems = Json::array();
+    Json problems = snapshot.problems;
     if (snapshot.workers_silent > 0)
         problems.push_back(std::to_string(snapshot.workers_silent) + " of " + std::to_string(snapshot.workers) +
                            " workers do not answer");
@@ -152,6 +165,12 @@ std::string status_json(const Snapshot& snapshot)
                    {"upstream_connections", counters.upstream_connections},
                    {"upstream_reuses", counters.upstream_reuses}}},
                  {"udp", datagrams_json(counters.datagrams)},
+                 {"limits",
+                  {{"connections", snapshot.connections_limit},
+                   {"per_client", generation.session.per_client},
+                   {"memory_bytes", snapshot.memory_budget_bytes},
+                   {"memory_used_bytes", snapshot.memory_bytes},
+                   {"shed", counters.shed}}},
                  {"responses", responses},
                  {"faults", faults_json(counters)},
                  {"latency",
@@ -184,8 +203,6 @@ std::string routes_json(const Snapshot& snapshot)
     }
     return dump({{"routes", list}});
 }
-
-std::string connections_json(const std::string& list) { return "{\"connections\":[" + list + "]}"; }
 
 // --- metrics
 
@@ -258,14 +275,25 @@ void add_traffic(Exposition& out, const session::Counters& counters)
                "Upstream connections without the client's address or port that the listener asks for.");
     for (const auto& [name, counts] : counters.listeners)
         out.sample("gateway_source_fallbacks_total", Exposition::label("listener", name), counts.source_fallbacks);
-    out.single("gateway_connections_turned_away_total", "counter", "Connections closed at once: the limit was reached.",
-               counters.turned_away);
+    out.family("gateway_connections_turned_away_total", "counter", "Connections reset at once: a limit was reached.");
+    for (const auto& [name, counts] : counters.listeners)
+        for (std::size_t i = 0; i < counts.turned_away.size(); ++i)
+            out.sample("gateway_connections_turned_away_total",
+                       Exposition::label("listener", name) + "," +
+                           Exposition::label("reason", name_of(static_cast<session::TurnedAway>(i))),
+                       counts.turned_away[i]);
     out.family("gateway_proxy_headers_total", "counter",
                "Connections that had to begin with a PROXY header and have ended, by what became of it.");
     for (std::size_t i = 0; i < counters.proxy_headers.size(); ++i)
         out.sample("gateway_proxy_headers_total", Exposition::label("result", session::header_fates[i]),
                    counters.proxy_headers[i]);
-    out.single("gateway_accept_failures_total", "counter", "Failures of accept.", counters.accept_failures);
+    out.family("gateway_accept_failures_total", "counter", "Failures of accept, by error.");
+    for (const auto& [error, count] : counters.accept_failures) {
+        const auto* name = ::strerrorname_np(error);
+        out.sample("gateway_accept_failures_total", Exposition::label("error", name != nullptr ? name : "?"), count);
+    }
+    out.single("gateway_connections_shed_total", "counter", "Connections ended because memory was short.",
+               counters.shed);
     out.single("gateway_requests_total", "counter", "HTTP requests.", counters.requests);
     out.family("gateway_responses_total", "counter", "HTTP responses sent to clients, by class of status.");
     for (std::size_t i = 0; i < counters.responses.size(); ++i)
@@ -325,6 +353,9 @@ std::string metrics_text(const Snapshot& snapshot)
     const auto& counters = snapshot.counters;
     out.single("gateway_config_generation", "gauge", "Number of the configuration in force.",
                snapshot.generation->number);
+    out.single("gateway_connections_limit", "gauge", "The most connections at once.", snapshot.connections_limit);
+    out.single("gateway_memory_budget_bytes", "gauge", "limits.memory, or the control group's share; 0: none.",
+               snapshot.memory_budget_bytes);
     out.single("gateway_workers", "gauge", "Worker threads.", snapshot.workers);
     add_traffic(out, counters);
     add_datagrams(out, counters.datagrams);

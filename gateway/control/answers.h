@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gw::control {
 
@@ -19,6 +20,10 @@ struct Snapshot {
     std::size_t workers_silent = 0; ///< did not answer in time
     double requests_per_second = 0;
     std::uint64_t log_dropped = 0;
+    std::size_t connections_limit = 0;     ///< as it is in force, after the limit of open files
+    std::uint64_t memory_bytes = 0;        ///< in use; 0: not looked at
+    std::uint64_t memory_budget_bytes = 0; ///< 0: none
+    std::vector<std::string> problems{};   ///< of the process itself
     waf::InspectorProcesses::Status waf;
     bool waf_running = false;
 };
@@ -26,8 +31,6 @@ struct Snapshot {
 /// The data process's part of GET /v1/status; the keeper adds its own. docs/control-api.md.
 std::string status_json(const Snapshot& snapshot);
 std::string routes_json(const Snapshot& snapshot);
-/// `list`: connections as JSON objects, comma-separated.
-std::string connections_json(const std::string& list);
 /// Prometheus text format 0.0.4.
 std::string metrics_text(const Snapshot& snapshot);
 

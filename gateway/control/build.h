@@ -18,6 +18,7 @@ struct Surroundings {
     std::shared_ptr<const netfilter::LocalAddresses> local;
     std::vector<Endpoint> own_sockets; ///< what the gateway itself listens on
     std::string inspector_program;
+    std::string instance{}; ///< what this process calls itself in CDN-Loop
 };
 
 /// Settings whose texts only other rooms understand (routes, header edits), checked without building anything that

@@ -4,6 +4,8 @@
 #include "gateway/control/answers.h"
 #include "gateway/control/build.h"
 #include "gateway/control/confinement.h"
+#include "gateway/control/explain_connection.h"
+#include "gateway/control/self_protection.h"
 #include "gateway/link/link.h"
 #include "gateway/link/order.h"
 #include "gateway/session/worker.h"
@@ -26,7 +28,6 @@ using namespace std::chrono_literals;
 
 constexpr auto worker_answer_limit = 1s;
 constexpr auto rate_interval = 2s;
-constexpr std::size_t most_connections_listed = 2'000;
 
 /// A few letters that differ from start to start, so that ids of different runs do not meet in one log.
 std::string id_prefix_of_this_run()
@@ -63,6 +64,7 @@ public:
         watch_addresses();
         asio::co_spawn(io_, follow_link(), end_on_bug);
         asio::co_spawn(io_, measure_rate(), end_on_bug);
+        asio::co_spawn(io_, protection_.watch(), end_on_bug);
         io_.run();
         for (auto& worker : workers_) worker->join();
         log_.finish();
@@ -145,22 +147,27 @@ private:
         Surroundings around{order->generation, generation_, local_, {}, {}};
         for (const auto& socket : order->sockets) around.own_sockets.push_back(socket.bound);
         around.inspector_program = inspector_program_;
+        around.instance = instance_;
 
         // Rules take about a second to compile, a hundred thousand routes as long to parse; questions are answered
         // meanwhile.
         using Built = std::variant<session::GenerationPtr, Problems>;
-        auto building = [](config::Sources from, Surroundings with) -> Task<Built> {
+        auto kernel = std::make_shared<netfilter::Settings>();
+        auto building = [](config::Sources from, Surroundings with,
+                           std::shared_ptr<netfilter::Settings> kernel_settings) -> Task<Built> {
             auto parsed = config::parse(from);
             if (auto* problems = std::get_if<Problems>(&parsed)) co_return std::move(*problems);
             const auto& settings = std::get<config::Settings>(parsed);
+            *kernel_settings = settings.netfilter;
             if (settings.control.metrics) with.own_sockets.push_back(*settings.control.metrics);
             co_return build(settings, with);
-        }(sources, std::move(around));
+        }(sources, std::move(around), kernel);
         auto outcome = co_await asio::co_spawn(builder_.get_executor(), std::move(building), as_outcome);
         auto& [bug, built] = outcome;
         if (bug) std::rethrow_exception(bug);
         if (const auto* problems = std::get_if<Problems>(&built)) co_return said(*problems, sources);
         prepared_ = std::move(std::get<session::GenerationPtr>(built));
+        kernel_ = *kernel;
         co_return std::string{};
     }
 
@@ -186,7 +193,7 @@ private:
 
         start_workers(order->workers);
         generation_ = std::exchange(prepared_, nullptr);
-        gate_.set_limit(generation_->session.connections);
+        protection_.apply(generation_->session, order->sockets.size());
         std::vector<std::string> keep;
         for (const auto& socket : order->sockets) keep.push_back(socket.key());
         std::vector<std::vector<intake::ListeningSocket>> added(workers_.size());
@@ -207,9 +214,9 @@ private:
     void start_workers(std::size_t count)
     {
         if (!workers_.empty()) return;
-        const auto run = id_prefix_of_this_run();
         for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i)
-            workers_.push_back(std::make_unique<session::Worker>(i, gate_, log_, run + std::to_string(i) + "."));
+            workers_.push_back(
+                std::make_unique<session::Worker>(i, gate_, refusals_, log_, run_ + std::to_string(i) + "."));
     }
 
     Task<void> drain(bool gently)
@@ -299,6 +306,10 @@ private:
         now.counters = co_await count(now.workers_silent);
         now.requests_per_second = requests_per_second_;
         now.log_dropped = log_.recent(UINT64_MAX, 0).dropped;
+        now.connections_limit = gate_.limit();
+        now.memory_bytes = protection_.used_bytes();
+        now.memory_budget_bytes = protection_.budget_bytes();
+        now.problems = protection_.problems();
         if (generation_->inspectors != nullptr) {
             now.waf = generation_->inspectors->status();
             now.waf_running = true;
@@ -328,7 +339,9 @@ private:
             answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
             answer.body = metrics_text(now);
         } else if (path == "/v1/connections") {
-            answer.body = co_await connections();
+            answer = co_await connections(query);
+        } else if (path.starts_with("/v1/connections/")) {
+            answer = co_await connection(path.substr(std::string_view{"/v1/connections/"}.size()));
         } else if (path == "/v1/log") {
             answer = co_await log(query);
         } else {
@@ -338,20 +351,58 @@ private:
         co_return link::encode(answer);
     }
 
-    Task<std::string> connections()
+    static link::Answer wrong(int status, std::string_view what)
     {
-        auto gathering = std::make_shared<Gathering<std::string>>(io_);
+        link::Answer answer;
+        answer.status = status;
+        answer.body = "{\"error\":\"";
+        log::append_json(answer.body, what);
+        answer.body += "\"}";
+        return answer;
+    }
+
+    Task<link::Answer> connections(std::string_view query)
+    {
+        const auto filter = parse_connection_query(query);
+        if (!filter) co_return wrong(400, filter.error().what);
+        auto gathering = std::make_shared<Gathering<session::ConnectionList>>(io_);
         gathering->missing = workers_.size();
         for (auto& worker : workers_)
-            worker->connections(most_connections_listed,
-                                [this, gathering](std::string list) { arrived(gathering, std::move(list)); });
+            worker->connections(
+                *filter, [this, gathering](session::ConnectionList list) { arrived(gathering, std::move(list)); });
         co_await all_arrived(gathering);
-        std::string all;
-        for (const auto& list : gathering->answers) {
-            if (!all.empty() && !list.empty()) all += ',';
-            all += list;
+        link::Answer answer;
+        answer.body = connections_json(gathering->answers);
+        co_return answer;
+    }
+
+    /// One that is under way, or the newest record of one that ended.
+    Task<link::Answer> connection(std::string_view text)
+    {
+        const auto name = parse_connection_name(text);
+        if (!name) co_return wrong(400, name.error().what);
+        auto gathering = std::make_shared<Gathering<session::FoundConnection>>(io_);
+        gathering->missing = workers_.size();
+        for (auto& worker : workers_)
+            worker->find(name->id, name->client,
+                         [this, gathering](session::FoundConnection found) { arrived(gathering, std::move(found)); });
+        co_await all_arrived(gathering);
+        ConnectionCase known;
+        known.kernel = &kernel_;
+        known.generation_in_force = generation_->number;
+        for (auto& found : gathering->answers) {
+            if (found.record.empty()) continue;
+            known.record = std::move(found.record);
+            known.generation = std::move(found.generation);
+            known.live = true;
         }
-        co_return connections_json(all);
+        if (!add_from_log(log_.recent(0, SIZE_MAX), *name, known))
+            co_return wrong(404, "no such connection: none is under way, and the newest records (`gatewayctl log`) "
+                                 "have none that ended");
+        if (!known.live && was_of(known, generation_->number)) known.generation = generation_;
+        link::Answer answer;
+        answer.body = explanation_of(known);
+        co_return answer;
     }
 
     /// With wait_ms: when nothing is there yet, looks again until something is.
@@ -359,13 +410,7 @@ private:
     {
         link::Answer answer;
         const auto parsed = parse_log_query(query);
-        if (!parsed) {
-            answer.status = 400;
-            answer.body = "{\"error\":\"";
-            log::append_json(answer.body, parsed.error().what);
-            answer.body += "\"}";
-            co_return answer;
-        }
+        if (!parsed) co_return wrong(400, parsed.error().what);
         const auto until = std::chrono::steady_clock::now() + parsed->wait;
         asio::steady_timer pause{io_};
         auto recent = log_.recent(parsed->after, SIZE_MAX);
@@ -386,8 +431,13 @@ private:
     std::shared_ptr<netfilter::LocalAddresses> local_;
     std::optional<asio::posix::stream_descriptor> changes_;
     session::Gate gate_{0};
+    session::Refusals refusals_;
     session::LogWriter log_;
+    const std::string run_ = id_prefix_of_this_run();
+    const std::string instance_ = "gw-" + id_prefix_of_this_run() + id_prefix_of_this_run(); // in CDN-Loop
     std::vector<std::unique_ptr<session::Worker>> workers_;
+    SelfProtection protection_{io_, gate_, refusals_, workers_};
+    netfilter::Settings kernel_;        // of the newest configuration; a reload cannot change them
     session::GenerationPtr generation_; // in force
     session::GenerationPtr prepared_;   // built, not in force yet
     double requests_per_second_ = 0;

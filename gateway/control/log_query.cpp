@@ -5,9 +5,6 @@
 
 namespace gw::control {
 
-namespace {
-
-/// "%2F" -> "/"; what is no escape stays.
 std::string decoded(std::string_view text)
 {
     std::string out;
@@ -21,6 +18,8 @@ std::string decoded(std::string_view text)
     }
     return out;
 }
+
+namespace {
 
 struct TextFilter {
     std::string_view name;

@@ -12,6 +12,9 @@ namespace gw::control {
 inline constexpr std::size_t most_log_records = 10'000;
 inline constexpr std::chrono::milliseconds longest_log_wait{30'000};
 
+/// "%2F" -> "/"; what is no escape stays.
+std::string decoded(std::string_view text);
+
 /// GET /v1/log: which records to give.
 struct LogQuery {
     std::uint64_t after = 0;

@@ -42,8 +42,13 @@ void add_file_commands(CLI::App& app, Invocation& into)
     check->add_option("file", into.file, "default: /etc/gateway/gateway.yaml")->type_name(std::string(file_type));
     add_json(check, into);
 
-    auto* explain = command(app, "explain", "say what would become of a request, and why", Command::explain, into);
-    explain->add_option("url", into.url, "http://, https:// or tcp://host:port")->required()->type_name("URL");
+    auto* explain = command(app, "explain", "say what would become of a request, or became of a connection, and why",
+                            Command::explain, into);
+    explain
+        ->add_option("what", into.url,
+                     "http://, https:// or tcp://host:port; or a connection: its id, or its client's address:port")
+        ->required()
+        ->type_name("URL|CONNECTION");
     explain->add_option("--config", into.file, "default: /etc/gateway/gateway.yaml")->type_name(std::string(file_type));
     explain->add_option("--method", into.method, "request method, default GET")->type_name("METHOD");
     explain->add_option("--client", into.client, "the client's address")->type_name("ADDRESS");
@@ -147,7 +152,16 @@ void add_daemon_commands(CLI::App& app, Invocation& into)
     add_json(routes, into);
     add_wide(routes, into);
     auto* connections = command(app, "connections", "the connections under way", Command::connections, into);
-    connections->add_flag("--top", into.top, "the busiest first");
+    connections->add_flag("--top", into.top, "the busiest first, by bytes a second");
+    connections->add_option("--by", into.by, "the largest first, by this")
+        ->check(CLI::IsMember({"bytes", "rate", "age", "requests"}));
+    connections->add_flag("--watch", into.live, "every second, until Ctrl-C");
+    connections->add_option("--client", into.client, "of this address or network")->type_name("ADDRESS");
+    connections->add_option("--listener", into.listener, "of this listener")->type_name("NAME");
+    connections->add_option("--upstream", into.upstream, "to this upstream")->type_name("ADDRESS[:PORT]");
+    connections->add_option("--limit", into.limit, "how many at most, default 10000")
+        ->type_name("COUNT")
+        ->check(CLI::Range(1, 100'000));
     add_json(connections, into);
     add_wide(connections, into);
     add_log(app, into);

@@ -37,8 +37,11 @@ struct Invocation {
     std::string socket = "/run/gateway/control.sock";
     bool json = false;
     bool wide = false;
-    bool live = false;     ///< status --watch, log --follow
+    bool live = false;     ///< status --watch, connections --watch, log --follow
     bool top = false;      ///< connections
+    std::string by;        ///< connections: bytes, rate, age, requests
+    int limit = 0;         ///< connections: how many the daemon lists; 0: its own limit
+    std::string upstream;  ///< connections
     bool all = false;      ///< explain, doctor
     bool probe = false;    ///< doctor
     bool offline = false;  ///< doctor: without asking the daemon
@@ -47,9 +50,9 @@ struct Invocation {
     bool list = false; ///< rollback
     int back = 1;
     std::string file; ///< check FILE, --config FILE; empty: the usual one, or the daemon
-    std::string url;  ///< explain
+    std::string url;  ///< explain: a URL, or a connection
     std::string method = "GET";
-    std::string client; ///< explain, log
+    std::string client; ///< explain, log, connections
     std::string to;
     std::string listener;
     std::vector<std::string> headers;

@@ -26,8 +26,10 @@ Exit carry_out(const Invocation& invocation, std::string_view version, Output& o
     case Command::apply: return apply(invocation, output);
     case Command::confirm: return confirm(invocation, output);
     case Command::rollback: return rollback(invocation, output);
-    case Command::explain: return explain_url(invocation, output);
     case Command::doctor: return examine(invocation, output);
+    case Command::explain:
+        return names_connection(invocation.url) ? explain_connection(invocation, output)
+                                                : explain_url(invocation, output);
     case Command::rules_show:
         return invocation.file.empty() ? show_rules_in_force(invocation, output)
                                        : show_rules_of_file(invocation, output);

@@ -101,41 +101,102 @@ std::string connection_words(const Json& record)
 
 } // namespace
 
-std::string connections_view(const Json& connections, bool top, const Look& look)
+namespace {
+
+double rate_of(const Json& connection, const ConnectionOrder& order)
 {
-    std::vector<const Json*> order;
-    for (const auto& connection : connections) order.push_back(&connection);
-    if (top)
-        std::stable_sort(order.begin(), order.end(),
-                         [](const Json* a, const Json* b) { return bytes_of(*a) > bytes_of(*b); });
-    TextTable table({{"ID", false, 0, 6},
-                     {"AGE", true},
-                     {"CLIENT", false, 15},
-                     {"DESTINATION", false, 15},
-                     {"LISTENER", false, 8, 4},
-                     {"PROTOCOL", false, 0, 3},
-                     {"NAME", false, 12, 2},
-                     {"ROUTE", true, 0, 5},
-                     {"UPSTREAM", false, 12, 7},
-                     {"REQUESTS", true, 0, 1},
-                     {"IN", true},
-                     {"OUT", true},
-                     {"STATE", false, 0, 1}});
-    for (const auto* connection : order)
-        table.add({{plain(text_at(*connection, "id"))},
-                   {span_text(count_at(*connection, "age_seconds"))},
-                   {plain(text_at(*connection, "client"))},
-                   {plain(text_at(*connection, "destination"))},
-                   {or_dash(*connection, "listener")},
-                   {or_dash(*connection, "protocol")},
-                   {meant(*connection)},
-                   {route_of(*connection)},
-                   {or_dash(*connection, "upstream")},
-                   {grouped(count_at(*connection, "requests"))},
-                   {bytes_text(count_at(*connection, "from_client_bytes"))},
-                   {bytes_text(count_at(*connection, "to_client_bytes"))},
-                   {or_dash(*connection, "state")}});
-    return table.text(look);
+    if (order.rates == nullptr) return 0;
+    const auto found = order.rates->find(text_at(connection, "id"));
+    return found == order.rates->end() ? 0 : found->second;
+}
+
+double weight_of(const Json& connection, const ConnectionOrder& order)
+{
+    using By = ConnectionOrder::By;
+    switch (order.by) {
+    case By::arrival: return 0;
+    case By::bytes: return static_cast<double>(bytes_of(connection));
+    case By::rate: return rate_of(connection, order);
+    case By::age: return static_cast<double>(count_at(connection, "age_seconds"));
+    case By::requests: return static_cast<double>(count_at(connection, "requests"));
+    }
+    return 0;
+}
+
+std::vector<const Json*> in_order(const Json& connections, const ConnectionOrder& order)
+{
+    std::vector<std::pair<double, const Json*>> weighed;
+    for (const auto& connection : connections) weighed.emplace_back(weight_of(connection, order), &connection);
+    if (order.by != ConnectionOrder::By::arrival)
+        std::stable_sort(weighed.begin(), weighed.end(),
+                         [](const auto& a, const auto& b) { return a.first > b.first; });
+    if (order.most != 0 && weighed.size() > order.most) weighed.resize(order.most);
+    std::vector<const Json*> chosen;
+    for (const auto& each : weighed) chosen.push_back(each.second);
+    return chosen;
+}
+
+std::string not_shown(const Json& answer, std::size_t shown)
+{
+    const auto total = has(answer, "total") ? count_at(answer, "total") : shown;
+    const auto matching = has(answer, "matching") ? count_at(answer, "matching") : shown;
+    if (shown >= matching && matching >= total) return {};
+    auto text = grouped(shown) + " shown of " + grouped(matching);
+    if (matching < total) text += " that fit, of " + grouped(total);
+    return text + (flag_at(answer, "truncated")
+                       ? "; the daemon listed only " + grouped(count_at(answer, "listed")) + " (--limit)\n"
+                       : "\n");
+}
+
+} // namespace
+
+ConnectionOrder::By order_named(std::string_view word)
+{
+    using By = ConnectionOrder::By;
+    if (word == "bytes") return By::bytes;
+    if (word == "rate") return By::rate;
+    if (word == "age") return By::age;
+    if (word == "requests") return By::requests;
+    return By::arrival;
+}
+
+std::string connections_view(const Json& answer, const ConnectionOrder& order, const Look& look)
+{
+    const auto rows = in_order(list_at(answer, "connections"), order);
+    std::vector<Column> columns{{"ID", false, 0, 6},
+                                {"AGE", true},
+                                {"CLIENT", false, 15},
+                                {"DESTINATION", false, 15},
+                                {"LISTENER", false, 8, 4},
+                                {"PROTOCOL", false, 0, 3},
+                                {"NAME", false, 12, 2},
+                                {"ROUTE", true, 0, 5},
+                                {"UPSTREAM", false, 12, 7},
+                                {"REQUESTS", true, 0, 1},
+                                {"IN", true},
+                                {"OUT", true},
+                                {"STATE", false, 0, 1}};
+    if (order.rates != nullptr) columns.push_back({"RATE", true});
+    TextTable table(std::move(columns));
+    for (const auto* connection : rows) {
+        std::vector<Cell> row{{plain(text_at(*connection, "id"))},
+                              {span_text(count_at(*connection, "age_seconds"))},
+                              {plain(text_at(*connection, "client"))},
+                              {plain(text_at(*connection, "destination"))},
+                              {or_dash(*connection, "listener")},
+                              {or_dash(*connection, "protocol")},
+                              {meant(*connection)},
+                              {route_of(*connection)},
+                              {or_dash(*connection, "upstream")},
+                              {grouped(count_at(*connection, "requests"))},
+                              {bytes_text(count_at(*connection, "from_client_bytes"))},
+                              {bytes_text(count_at(*connection, "to_client_bytes"))},
+                              {or_dash(*connection, "state")}};
+        if (order.rates != nullptr)
+            row.push_back({bytes_text(static_cast<std::uint64_t>(rate_of(*connection, order))) + "/s"});
+        table.add(std::move(row));
+    }
+    return table.text(look) + not_shown(answer, rows.size());
 }
 
 std::string routes_view(const Json& routes, std::uint64_t now, const Look& look)

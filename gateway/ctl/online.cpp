@@ -131,13 +131,6 @@ Exit show_routes(const Invocation& invocation, Output& output)
     });
 }
 
-Exit show_connections(const Invocation& invocation, Output& output)
-{
-    return show("/v1/connections", invocation, output, [&](const Json& answer, const Look& look) {
-        return connections_view(list_at(answer, "connections"), invocation.top, look);
-    });
-}
-
 Exit show_rules_in_force(const Invocation& invocation, Output& output)
 {
     const auto rules = ask_json(Client(invocation.socket), "/v1/rules");

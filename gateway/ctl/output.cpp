@@ -13,6 +13,7 @@ namespace gw::ctl {
 namespace {
 
 constexpr std::size_t usual_width = 80;
+constexpr std::size_t usual_height = 24;
 
 bool is_set(const char* name)
 {
@@ -34,6 +35,13 @@ std::size_t terminal_width()
     std::size_t width = 0;
     std::from_chars(columns.data(), columns.data() + columns.size(), width);
     return width != 0 ? width : usual_width;
+}
+
+std::size_t terminal_height()
+{
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+    return usual_height;
 }
 
 int write_all(int descriptor, std::string_view text)
@@ -74,6 +82,8 @@ Exit Output::outcome(Exit exit) const
 }
 
 Look Output::look(bool wide) const { return {terminal_ && colour_wanted(), terminal_ && !wide ? terminal_width() : 0}; }
+
+std::size_t Output::height() const { return terminal_ ? terminal_height() : 0; }
 
 Screen::Screen(Output& output) : output_(output)
 {

@@ -26,6 +26,8 @@ public:
     bool on_terminal() const { return terminal_; }
     /// Colour only on a terminal, and not when NO_COLOR is set or TERM is dumb; `wide`, or no terminal: no width.
     Look look(bool wide) const;
+    /// Lines of the terminal; 0: there is none.
+    std::size_t height() const;
 
 private:
     bool terminal_;

@@ -36,6 +36,8 @@ struct ListenerSettings {
     Protocol protocol = Protocol::automatic;
     ClientAddress client_address = ClientAddress::keep; ///< `bind` listeners default to gateway
     Otherwise otherwise = Otherwise::original;          ///< `default:`; `bind` listeners default to deny
+    std::size_t max_connections = 0;                    ///< at once; 0: only the limit for all listeners together
+    std::size_t max_per_client = 0;                     ///< the same, of one client (IPv6: one /64)
     std::size_t pool = 0;                               ///< number of the pool, when `otherwise` is one
     std::string pool_name{};                            ///< and its name
     std::optional<ProxyProtocol> proxy_protocol{};

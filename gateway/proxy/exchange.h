@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace gw::proxy {
@@ -45,7 +46,15 @@ struct Live {
     std::uint64_t to_client_bytes = 0;
     Endpoint upstream;
     int route = -1;
-    bool waiting = false; ///< between requests
+    bool waiting = false;                                    ///< between requests
+    upstream::Source source = upstream::Source::gateway;     ///< of the last upstream connection
+    std::string_view source_fallback{};                      ///< why not what the listener asks for; empty: it is
+    std::uint64_t upstream_connections = 0;                  ///< requests sent over a new one
+    std::uint64_t upstream_reuses = 0;                       ///< and over one used before
+    std::chrono::steady_clock::duration dial_time{};         ///< of the last new one
+    std::chrono::steady_clock::time_point first_answer_at{}; ///< head of the first answer of an upstream
+    const std::string* held_request = nullptr;               ///< a body read for inspection; null: not HTTP any more
+    const std::string* held_response = nullptr;
 };
 
 class Observer {

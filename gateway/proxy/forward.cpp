@@ -102,17 +102,20 @@ Task<Result<>> HttpSession::obtain(bool fresh)
     // Late bytes of the last exchange, or of nobody's, must not become the answer to this one.
     if (upstream_ != nullptr && !upstream::is_quiet(*upstream_)) upstream_.reset();
     if (upstream_ == nullptr) {
+        const auto begin = Clock::now();
         auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
         if (!dialled) co_return dialled.error();
         upstream_ = std::move(*dialled);
+        if (upstream_->exchanges == 0) live_.dial_time = Clock::now() - begin;
         if (yields && upstream_->source == upstream::Source::kept)
             upstream_->source_fallback = "an earlier connection of this client has its port";
     }
     port_used_ = port_used_ || upstream_->target.source_port != 0;
     record_.upstream = live_.upstream = upstream_->remote;
     record_.reused = upstream_->exchanges > 0;
-    record_.source = upstream_->source;
-    record_.source_fallback = upstream_->source_fallback;
+    record_.source = live_.source = upstream_->source;
+    record_.source_fallback = live_.source_fallback = upstream_->source_fallback;
+    ++(record_.reused ? live_.upstream_reuses : live_.upstream_connections);
     co_return Result<>{};
 }
 
@@ -178,10 +181,12 @@ void HttpSession::encode_request_fields()
                             client_.flow.destination.port};
     if (edits.empty()) {
         http::append_forwarding(out, asked);
+        if (!site_.instance.empty()) http::append_field(out, "CDN-Loop", site_.instance);
         return;
     }
     std::string lines;
     http::append_forwarding(lines, asked);
+    if (!site_.instance.empty()) http::append_field(lines, "CDN-Loop", site_.instance);
     append_lines_kept(out, lines, edits);
     VariableTexts texts;
     edits.append(out, variables(texts));
@@ -287,7 +292,9 @@ Task<Result<HttpSession::Next>> HttpSession::receive_answer()
         const auto sent_at = Clock::now();
         const auto answered = co_await read_response_head();
         if (!answered) co_return answered.error();
-        record_.upstream_wait = Clock::now() - sent_at;
+        const auto answered_at = Clock::now();
+        record_.upstream_wait = answered_at - sent_at;
+        if (live_.first_answer_at == Clock::time_point{}) live_.first_answer_at = answered_at;
     }
     co_return co_await respond();
 }

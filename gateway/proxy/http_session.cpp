@@ -19,11 +19,17 @@ HttpSession::HttpSession(Client client, Surroundings around, upstream::Connectio
                          Observer& observer)
     : client_(client), around_(around), site_(around.site), early_(std::move(early)),
       port_used_(early_ != nullptr && early_->target.source_port != 0), live_(live), observer_(observer)
-{}
+{
+    live_.held_request = &collected_;
+    live_.held_response = &collected_response_;
+}
+
+HttpSession::~HttpSession() { live_.held_request = live_.held_response = nullptr; }
 
 BodySource HttpSession::client_body()
 {
     BodySource source{client_.stream, client_.received, request_body_, site_.settings.body_idle_limit};
+    source.pace = &pace_;
     if (decision_.route >= 0) {
         const auto& route = site_.routes.routes()[static_cast<std::size_t>(decision_.route)];
         source.limit_bytes = route.max_body_bytes.value_or(UINT64_MAX);
@@ -33,8 +39,9 @@ BodySource HttpSession::client_body()
 
 BodySource HttpSession::upstream_body()
 {
-    return {upstream_->stream ? *upstream_->stream : client_.stream, upstream_->received, response_body_,
-            site_.settings.body_idle_limit};
+    BodySource source{upstream_->stream ? *upstream_->stream : client_.stream, upstream_->received, response_body_,
+                      site_.settings.body_idle_limit};
+    return source;
 }
 
 // --- reading a head
@@ -161,6 +168,7 @@ Task<Result<HttpSession::Next>> HttpSession::exchange()
     record_.target = head_.target;
     record_.minor_version = head_.minor_version;
     request_body_.restart(head_.framing);
+    pace_ = {site_.settings.least_body_bytes_per_second, site_.settings.body_grace, {}};
     collected_.clear();
     body_collected_ = request_sent_ = continue_passed_ = upload_begun_ = false;
     collected_response_.clear();
@@ -192,9 +200,37 @@ bool HttpSession::reads_as_another_route(const route::Request& request) const
     return false;
 }
 
+/// How often the request has come through here already. CDN-Loop is a list, and whoever passes a request on adds its
+/// name and takes none away: RFC 8586. Via would say the same, but servers answer differently to it; nginx, for one,
+/// compresses nothing for a request that has it. Passing a few times is no fault: a server behind the gateway may ask
+/// another one through it.
+bool HttpSession::goes_round() const
+{
+    if (site_.instance.empty()) return false;
+    std::size_t passes = 0;
+    for (const auto& field : head_.fields) {
+        if (!http::same_name(field.name, "CDN-Loop")) continue;
+        for (auto at = field.value.find(site_.instance); at != std::string_view::npos;
+             at = field.value.find(site_.instance, at + site_.instance.size()))
+            ++passes;
+    }
+    return passes >= site_.settings.own_hops;
+}
+
+/// Memory is short. What is refused costs nothing; asked again a moment later it may be served.
+Task<Result<HttpSession::Next>> HttpSession::answer_shortage()
+{
+    record_.error = Error{Fault::refused, Side::gateway, "memory is short (limits.memory)", {}};
+    head_.keep_alive = false;
+    const std::array<http::Field, 1> later{{{"Retry-After", "1"}}};
+    co_return co_await answer(503, "The gateway cannot serve this request now.", later);
+}
+
 Task<Result<HttpSession::Next>> HttpSession::serve_request()
 {
     decision_.route = -1;
+    if (around_.shedding != nullptr && around_.shedding->load(std::memory_order_relaxed))
+        co_return co_await answer_shortage();
     // A gateway is no forward proxy: CONNECT has no meaning here. TRACE would show a client the fields added on the
     // way.
     if (head_.method == "CONNECT" || head_.method == "TRACE") {
@@ -205,6 +241,14 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
     record_.host = host_;
     if (!understood) co_return co_await answer_error(understood.error());
 
+    if (goes_round()) {
+        record_.error = Error{Fault::denied,
+                              Side::gateway,
+                              "loop: the request has passed this gateway " + std::to_string(site_.settings.own_hops) +
+                                  " times (limits.hops)",
+                              {}};
+        co_return co_await answer(508, "This request goes round in circles.");
+    }
     const route::Request request{host_, path_, head_.query, head_.method, client_.flow.listener};
     site_.routes.decide(request, client_.otherwise, decision_);
     plan_ = &site_.plan_of(decision_);

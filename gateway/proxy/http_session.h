@@ -22,6 +22,9 @@ namespace gw::proxy {
 class HttpSession {
 public:
     HttpSession(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live, Observer& observer);
+    ~HttpSession();
+    HttpSession(const HttpSession&) = delete;
+    HttpSession& operator=(const HttpSession&) = delete;
 
     Task<Result<upstream::ConnectionPtr>> run();
 
@@ -39,6 +42,8 @@ private:
     Task<Result<Next>> serve_request();
     Result<> understand();
     bool reads_as_another_route(const route::Request& request) const;
+    bool goes_round() const;
+    Task<Result<Next>> answer_shortage();
     void pin_head();
     bool body_is_here() const;
     void free_large_memory();
@@ -113,6 +118,7 @@ private:
     std::size_t head_size_ = 0; // in client_.received; 0 once pinned
     std::string pinned_head_;
     http::BodyReader request_body_{Side::client};
+    Pace pace_;
     std::string collected_; // a request body read for inspection, to be sent on
     bool body_collected_ = false;
     std::string path_scratch_;

@@ -61,13 +61,40 @@ Result<> gather(std::string_view received, const BodySource& from, BodyForm form
     return {};
 }
 
+using Clock = std::chrono::steady_clock;
+
+/// How long the sender may still keep us waiting. Not positive: it came too slowly.
+Clock::duration time_left(const Pace& pace, std::uint64_t received_bytes)
+{
+    const auto earned =
+        std::chrono::duration<double>(static_cast<double>(received_bytes) / static_cast<double>(pace.bytes_per_second));
+    constexpr std::chrono::duration<double> plenty{86'400.0};
+    return pace.grace + std::chrono::duration_cast<Clock::duration>(std::min(earned, plenty)) - pace.waited;
+}
+
+Error too_slow(const Pace& pace)
+{
+    return Error{Fault::timed_out,
+                 Side::client,
+                 "body slower than " + std::to_string(pace.bytes_per_second) + " bytes a second",
+                 {}};
+}
+
 /// Reads more of a body. False: the stream ended where the body may end.
 Task<Result<bool>> read_more(BodySource from)
 {
-    from.stream.expire_after(from.idle_limit);
     const auto into = from.received.prepare(read_bytes);
     if (into.size() == 0) co_return Error{Fault::too_large, Side::gateway, "framing larger than the buffer", {}};
+    const bool paced = from.pace != nullptr && from.pace->bytes_per_second != 0;
+    Clock::duration limit = from.idle_limit;
+    if (paced) limit = std::min(limit, time_left(*from.pace, from.reader.content_bytes()));
+    if (limit <= Clock::duration::zero()) co_return too_slow(*from.pace);
+    const auto begin = Clock::now();
+    from.stream.expire_at(begin + limit);
     auto count = co_await from.stream.read_some(into);
+    if (paced) from.pace->waited += Clock::now() - begin;
+    if (!count && paced && limit < from.idle_limit && count.error().fault == Fault::timed_out)
+        co_return too_slow(*from.pace);
     if (!count) co_return count.error();
     if (*count == 0) {
         const auto end = from.reader.at_end_of_stream();

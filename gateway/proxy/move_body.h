@@ -13,6 +13,14 @@ namespace gw::proxy {
 /// How a body is written.
 enum class BodyForm { plain, chunked };
 
+/// How slowly a body may come: for `grace`, and a second more for each `bytes_per_second` that came. Only the time
+/// spent waiting for the sender counts, so a slow receiver is not held against it.
+struct Pace {
+    std::size_t bytes_per_second = 0; ///< 0: however slowly
+    std::chrono::milliseconds grace{};
+    std::chrono::steady_clock::duration waited{};
+};
+
 /// Where a body comes from: what is in `received` first, then the stream.
 struct BodySource {
     Stream& stream;
@@ -20,6 +28,7 @@ struct BodySource {
     http::BodyReader& reader;
     std::chrono::milliseconds idle_limit;
     std::uint64_t limit_bytes = UINT64_MAX; ///< content past that is `too_large`
+    Pace* pace = nullptr;                   ///< null: however slowly; too slow is `timed_out`
 };
 
 /// A copy of the beginning of what passes, for those who look at it afterwards. `limit_bytes` 0: none is kept.

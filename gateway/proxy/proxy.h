@@ -8,6 +8,7 @@
 #include "gateway/upstream/dialer.h"
 #include "gateway/upstream/introduction.h"
 
+#include <atomic>
 #include <string_view>
 
 namespace gw::proxy {
@@ -38,6 +39,7 @@ struct Surroundings {
     waf::Inspector* inspector = nullptr; ///< null: every policy is off
     upstream::Dialer& dialer;
     const Draining& draining;
+    const std::atomic<bool>* shedding = nullptr; ///< true: memory is short, requests are answered 503; null: never
 };
 
 /// Serves one request after another until the client or the gateway ends the connection, or a protocol upgrade: then

@@ -13,6 +13,9 @@ struct Settings {
     std::chrono::milliseconds keep_alive_limit{60'000};     ///< between requests
     std::chrono::milliseconds body_idle_limit{30'000};      ///< no byte of a body in either direction
     std::chrono::milliseconds upgraded_idle_limit{600'000}; ///< WebSocket and the like
+    std::chrono::milliseconds body_grace{20'000};           ///< before `least_body_bytes_per_second` holds
+    std::size_t least_body_bytes_per_second = 100;          ///< of a request's body, averaged; 0: however slow
+    std::size_t own_hops = 4;                               ///< how often one request may pass this very gateway
     std::size_t drain_bytes = 64 * 1024;                    ///< of a body nobody wants, before the connection is closed
     std::size_t requests_per_connection = 100'000;
 };

@@ -6,6 +6,7 @@
 #include "gateway/upstream/settings.h"
 #include "waf/settings.h"
 
+#include <string>
 #include <vector>
 
 namespace gw::proxy {
@@ -26,6 +27,7 @@ struct Site {
     waf::Settings waf;
     Settings settings;
     std::vector<upstream::PoolSettings> pools{};
+    std::string instance{}; ///< what this process calls itself in CDN-Loop; empty: loops are not looked for
 
     const RoutePlan& plan_of(const route::Decision& decision) const
     {

@@ -52,9 +52,10 @@ void Ends::fail(Error error)
 }
 
 Direction::Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, std::string_view first,
-                     std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes)
+                     std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes,
+                     std::chrono::steady_clock::time_point* first_moved_at)
     : ends_(ends), from_(from), to_(to), from_side_(from_side), to_side_(to_side), first_(first),
-      moved_bytes_(moved_bytes), spliced_bytes_(spliced_bytes),
+      moved_bytes_(moved_bytes), spliced_bytes_(spliced_bytes), first_moved_at_(first_moved_at),
       from_socket_(from.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&from) : nullptr),
       to_socket_(to.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&to) : nullptr),
       may_splice_(from_socket_ != nullptr && to_socket_ != nullptr)
@@ -63,6 +64,7 @@ Direction::Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side 
 void Direction::count(std::size_t bytes)
 {
     moved_bytes_ += bytes;
+    if (first_moved_at_ != nullptr) *std::exchange(first_moved_at_, nullptr) = std::chrono::steady_clock::now();
     ends_.progress();
 }
 

@@ -5,6 +5,7 @@
 #include "gateway/relay/relay.h"
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -29,7 +30,8 @@ class Direction {
 public:
     /// `first` goes before anything read. `from` fails as `from_side`, `to` as `to_side`.
     Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, std::string_view first,
-              std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes);
+              std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes,
+              std::chrono::steady_clock::time_point* first_moved_at = nullptr);
 
     /// Until `from` ended (then `to` is told) or anything failed (then `ends` knows).
     Task<> run();
@@ -56,7 +58,8 @@ private:
     std::string_view first_;
     std::uint64_t& moved_bytes_;
     std::uint64_t& spliced_bytes_;
-    SocketStream* from_socket_; // both or none
+    std::chrono::steady_clock::time_point* first_moved_at_; // set once, then null
+    SocketStream* from_socket_;                             // both or none
     SocketStream* to_socket_;
     bool may_splice_;
     std::optional<Error> read_failure_{}; // met by reading on; what was read before goes first

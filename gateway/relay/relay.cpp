@@ -20,8 +20,15 @@ Task<Result<>> run(Stream& client, Stream& upstream, std::string_view from_clien
                      from_client,
                      counts.from_client_bytes,
                      counts.spliced_bytes};
-    Direction back{ends,         upstream,      Side::upstream,         client,
-                   Side::client, from_upstream, counts.to_client_bytes, counts.spliced_bytes};
+    Direction back{ends,
+                   upstream,
+                   Side::upstream,
+                   client,
+                   Side::client,
+                   from_upstream,
+                   counts.to_client_bytes,
+                   counts.spliced_bytes,
+                   &counts.first_to_client_at};
     ends.progress();
     // Neither throws, so both always run to their end; a failure of one closes the streams under the other.
     co_await (onward.run() && back.run());

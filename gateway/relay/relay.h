@@ -3,6 +3,7 @@
 #include "gateway/base/stream.h"
 #include "gateway/relay/settings.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -13,7 +14,8 @@ namespace gw::relay {
 struct Counts {
     std::uint64_t from_client_bytes = 0;
     std::uint64_t to_client_bytes = 0;
-    std::uint64_t spliced_bytes = 0; ///< of both, what never was copied into this process
+    std::uint64_t spliced_bytes = 0;                            ///< of both, what never was copied into this process
+    std::chrono::steady_clock::time_point first_to_client_at{}; ///< when the first byte of the upstream went on
 };
 
 /// Moves bytes both ways until both directions ended. `from_client` and `from_upstream` were read before and go first.

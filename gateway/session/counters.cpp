@@ -40,6 +40,7 @@ void Counters::add(const Counters& other)
         into.connections += from.connections;
         into.active += from.active;
         into.source_fallbacks += from.source_fallbacks;
+        for (std::size_t i = 0; i < turned_away_reasons; ++i) into.turned_away[i] += from.turned_away[i];
     }
     routes.resize(std::max(routes.size(), other.routes.size()));
     for (std::size_t i = 0; i < other.routes.size(); ++i) {
@@ -51,7 +52,8 @@ void Counters::add(const Counters& other)
     active += other.active;
     requests += other.requests;
     turned_away += other.turned_away;
-    accept_failures += other.accept_failures;
+    for (const auto& [error, count] : other.accept_failures) accept_failures[error] += count;
+    shed += other.shed;
     from_client_bytes += other.from_client_bytes;
     to_client_bytes += other.to_client_bytes;
     upstream_connections += other.upstream_connections;

@@ -2,6 +2,7 @@
 
 #include "gateway/base/result.h"
 #include "gateway/datagram/counters.h"
+#include "gateway/session/gate.h"
 
 #include <array>
 #include <chrono>
@@ -33,6 +34,7 @@ struct ListenerCounters {
     std::uint64_t connections = 0;
     std::uint64_t active = 0;
     std::uint64_t source_fallbacks = 0; ///< upstream connections that could not have the client's address or port
+    std::array<std::uint64_t, turned_away_reasons> turned_away{}; ///< by `TurnedAway`
 };
 
 struct RouteCounters {
@@ -47,8 +49,9 @@ struct Counters {
     std::uint64_t connections = 0;
     std::uint64_t active = 0;
     std::uint64_t requests = 0;
-    std::uint64_t turned_away = 0; ///< the gate was full
-    std::uint64_t accept_failures = 0;
+    std::uint64_t turned_away = 0;                ///< of all listeners, for any reason
+    std::map<int, std::uint64_t> accept_failures; ///< by errno
+    std::uint64_t shed = 0;                       ///< connections ended because memory was short
     std::uint64_t from_client_bytes = 0;
     std::uint64_t to_client_bytes = 0;
     std::uint64_t upstream_connections = 0;               ///< requests sent over a new one

@@ -20,6 +20,7 @@ datagram::Source source_of(intake::ClientAddress address)
 {
     switch (address) {
     case intake::ClientAddress::keep: return datagram::Source::client;
+    case intake::ClientAddress::keep_with_port: return datagram::Source::client_and_port;
     case intake::ClientAddress::gateway: return datagram::Source::gateway;
     }
     return datagram::Source::gateway;

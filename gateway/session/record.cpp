@@ -233,6 +233,61 @@ void put_introduction(JsonObject& object, const std::shared_ptr<const Introduced
         object.text("proxy_unique_id", in_hex(*id));
 }
 
+std::string_view state_of(const ConnectionRecord& record)
+{
+    return record.state == "http" && record.live.waiting ? "idle" : record.state;
+}
+
+void put_timings(JsonObject& object, const ConnectionRecord& record, Clock::time_point now)
+{
+    if (record.peeked_after.count() != 0) object.milliseconds("peek_ms", record.peeked_after);
+    const auto dial = record.dial_time.count() != 0 ? record.dial_time : record.live.dial_time;
+    if (dial.count() != 0) object.milliseconds("dial_ms", dial);
+    const auto first = record.relayed.first_to_client_at != Clock::time_point{} ? record.relayed.first_to_client_at
+                                                                                : record.live.first_answer_at;
+    if (first != Clock::time_point{}) object.milliseconds("first_byte_ms", first - record.began);
+    object.milliseconds("duration_ms", now - record.began);
+}
+
+void put_upstream(JsonObject& object, const ConnectionRecord& record)
+{
+    const bool by_relay = record.live.upstream.port == 0;
+    const auto& upstream = by_relay ? record.upstream : record.live.upstream;
+    if (upstream.port == 0) return;
+    put_endpoint(object, "upstream", upstream);
+    put_source(object, by_relay ? record.source : record.live.source,
+               by_relay ? record.source_fallback : record.live.source_fallback);
+    if (record.dialled_early) object.boolean("dialled_early", true);
+    if (record.live.upstream_connections + record.live.upstream_reuses == 0) return;
+    object.number("upstream_connections", record.live.upstream_connections);
+    object.number("upstream_reuses", record.live.upstream_reuses);
+}
+
+/// All that is known of a connection but how it ended.
+void put_connection(JsonObject& object, const ConnectionRecord& record, Clock::time_point now)
+{
+    object.text("time", time_text(std::chrono::system_clock::now()));
+    object.text("kind", "connection");
+    object.text("id", record.id);
+    object.text("listener", record.listener);
+    put_endpoint(object, "client", record.flow.client);
+    put_endpoint(object, "destination", record.flow.destination);
+    object.text("recovered", name_of(record.flow.recovered));
+    put_introduction(object, record.introduced);
+    object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
+    if (!record.server_name.empty()) object.text("server_name", record.server_name);
+    if (!record.alpn.empty()) object.text("alpn", record.alpn);
+    if (record.encrypted_client_hello) object.boolean("encrypted_client_hello", true);
+    object.number("generation", record.generation);
+    object.number("route", record.live.route);
+    object.text("action", record.action);
+    put_upstream(object, record);
+    object.number("from_client_bytes", record.relayed.from_client_bytes + record.live.from_client_bytes);
+    object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
+    object.number("requests", record.live.requests);
+    put_timings(object, record, now);
+}
+
 std::string request_id(const proxy::ExchangeRecord& record, const ConnectionRecord& connection)
 {
     return connection.id + "-" + std::to_string(record.number);
@@ -260,27 +315,16 @@ std::string without_values(std::string_view target)
 void append_json_line(std::string& into, const ConnectionRecord& record, Clock::time_point now)
 {
     JsonObject object{into};
-    object.text("time", time_text(std::chrono::system_clock::now()));
-    object.text("kind", "connection");
-    object.text("id", record.id);
-    object.text("listener", record.listener);
-    put_endpoint(object, "client", record.flow.client);
-    put_endpoint(object, "destination", record.flow.destination);
-    object.text("recovered", name_of(record.flow.recovered));
-    put_introduction(object, record.introduced);
-    object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
-    if (!record.server_name.empty()) object.text("server_name", record.server_name);
-    object.number("route", record.live.route);
-    object.text("action", record.action);
-    if (record.upstream.port != 0) {
-        put_endpoint(object, "upstream", record.upstream);
-        put_source(object, record.source, record.source_fallback);
-    }
-    object.number("from_client_bytes", record.relayed.from_client_bytes + record.live.from_client_bytes);
-    object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
-    object.number("requests", record.live.requests);
-    object.milliseconds("duration_ms", now - record.began);
+    put_connection(object, record, now);
     put_error(object, record.error);
+    object.end();
+}
+
+void append_detail(std::string& into, const ConnectionRecord& record, Clock::time_point now)
+{
+    JsonObject object{into};
+    put_connection(object, record, now);
+    object.text("state", state_of(record));
     object.end();
 }
 
@@ -388,7 +432,7 @@ void append_progress(std::string& into, const ConnectionRecord& record, Clock::t
     object.number("from_client_bytes", record.relayed.from_client_bytes + record.live.from_client_bytes);
     object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
     object.number("age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now - record.began).count());
-    object.text("state", record.state == "http" && record.live.waiting ? "idle" : record.state);
+    object.text("state", state_of(record));
     object.end();
 }
 

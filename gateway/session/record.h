@@ -25,17 +25,23 @@ struct ConnectionRecord {
     std::string listener; ///< a copy: it outlives the generation
     std::optional<Hello::Kind> kind;
     std::string server_name;
+    std::string alpn; ///< what the client's TLS offered, comma-separated
+    bool encrypted_client_hello = false;
+    std::uint64_t generation = 0; ///< number of the configuration it began with, and keeps
     std::string_view action;
     std::shared_ptr<const Introduced> introduced; ///< null: no PROXY header had to come
     Endpoint upstream;
     upstream::Source source = upstream::Source::gateway;
     std::string_view source_fallback{}; ///< why not what the listener asks for; empty: it is
+    bool dialled_early = false;         ///< before the client had said anything: the server might speak first
     relay::Counts relayed;              ///< while and after it is relayed
     proxy::Live live;                   ///< while and after it is HTTP
     std::chrono::steady_clock::time_point began{};
     std::chrono::system_clock::time_point began_at{};
-    std::string_view state = "accepted"; ///< peeking, dialling, relaying, http, idle
-    std::optional<Error> error;          ///< why it did not end as it should
+    std::chrono::steady_clock::duration peeked_after{}; ///< accept to knowing what the client speaks; 0: not known
+    std::chrono::steady_clock::duration dial_time{};    ///< of the relay's upstream; 0: none was dialled
+    std::string_view state = "accepted";                ///< peeking, dialling, relaying, http, idle
+    std::optional<Error> error;                         ///< why it did not end as it should
 };
 
 /// One line of JSON for a connection that ended, without the line break. What a client sent is escaped.
@@ -52,6 +58,10 @@ void append_human_line(std::string& into, const proxy::ExchangeRecord& record, c
 
 /// "/find?q=shoes&x" -> "/find?q=***&***": passwords, tokens and what people look for travel in queries. Pure.
 std::string without_values(std::string_view target);
+
+/// A connection in progress, as the object that would be its line if it ended now, with `state` instead of how it
+/// ended. For `gatewayctl explain`.
+void append_detail(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);
 
 /// A connection in progress, as one JSON object for `gatewayctl connections`.
 void append_progress(std::string& into, const ConnectionRecord& record, std::chrono::steady_clock::time_point now);

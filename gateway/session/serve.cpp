@@ -27,6 +27,7 @@ Session::Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, 
     record_.flow.client = client;
     record_.flow.listener = listener_.name;
     record_.listener = listener_.name;
+    record_.generation = around_.generation->number;
     record_.began = std::chrono::steady_clock::now();
     record_.began_at = std::chrono::system_clock::now();
     host_.began(*this);
@@ -48,8 +49,7 @@ Task<Result<>> Session::serve()
 
     const auto hello = co_await greet();
     if (!hello) co_return hello.error();
-    record_.kind = hello->kind;
-    record_.server_name = hello->server_name;
+    note(*hello);
     const auto fits = check_protocol(*hello);
     if (!fits) co_return fits.error();
 
@@ -58,6 +58,15 @@ Task<Result<>> Session::serve()
 }
 
 // --- what the client speaks
+
+void Session::note(const Hello& hello)
+{
+    record_.kind = hello.kind;
+    record_.peeked_after = std::chrono::steady_clock::now() - record_.began;
+    record_.server_name = hello.server_name;
+    record_.encrypted_client_hello = hello.encrypted_client_hello;
+    for (const auto& protocol : hello.alpn) record_.alpn += (record_.alpn.empty() ? "" : ",") + protocol;
+}
 
 Task<Result<Hello>> Session::greet()
 {
@@ -82,19 +91,29 @@ Task<Result<Hello>> Session::greet()
     co_return co_await intake::peek_hello(stream_, received_, around_.generation->intake);
 }
 
+Task<Result<>> Session::dial(upstream::Target target)
+{
+    record_.state = "dialling";
+    const auto begin = std::chrono::steady_clock::now();
+    auto dialled = co_await around_.dialer.dial(std::move(target), true);
+    record_.dial_time = std::chrono::steady_clock::now() - begin;
+    if (!dialled) co_return dialled.error();
+    early_ = std::move(*dialled);
+    record_.upstream = early_->remote;
+    record_.source = early_->source;
+    record_.source_fallback = early_->source_fallback;
+    co_return Result<>{};
+}
+
 /// A client that says nothing may wait for the server to speak first, as with SMTP or SSH. So the server is dialled,
 /// and whoever speaks first decides. An HTTP client that was only slow finds its connection already made.
 Task<Result<Hello>> Session::greet_silent_client()
 {
-    record_.state = "dialling";
     auto target = early_target();
-    auto dialled = co_await around_.dialer.dial(std::move(target), true);
+    const auto dialled = co_await dial(std::move(target));
     if (!dialled) co_return co_await greet_without_server(dialled.error());
-    early_ = std::move(*dialled);
     upstream::push(*early_); // the server may wait for the header before it speaks
-    record_.upstream = early_->remote;
-    record_.source = early_->source;
-    record_.source_fallback = early_->source_fallback;
+    record_.dialled_early = true;
     record_.state = "peeking";
 
     Hello hello;
@@ -235,14 +254,10 @@ Task<Result<>> Session::relay(const Hello& hello)
     auto target = relay_target(hello);
     if (!target) co_return target.error();
     if (early_ == nullptr || !upstream::serves(early_->target, *target)) {
-        record_.state = "dialling";
-        auto dialled = co_await around_.dialer.dial(std::move(*target), true);
+        record_.dialled_early = false;
+        const auto dialled = co_await dial(std::move(*target));
         if (!dialled) co_return dialled.error();
-        early_ = std::move(*dialled);
     }
-    record_.upstream = early_->remote;
-    record_.source = early_->source;
-    record_.source_fallback = early_->source_fallback;
     co_return co_await relay_over(*early_, around_.generation->relay);
 }
 
@@ -269,7 +284,8 @@ Task<Result<>> Session::serve_http()
         introduction = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
         client.introduction = &introduction;
     }
-    const proxy::Surroundings around{generation.site, around_.inspector.get(), around_.dialer, around_.draining};
+    const proxy::Surroundings around{generation.site, around_.inspector.get(), around_.dialer, around_.draining,
+                                     &around_.shedding};
     auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
     if (!upgraded) co_return upgraded.error();
     if (*upgraded == nullptr) co_return Result<>{};
@@ -281,7 +297,23 @@ Task<Result<>> Session::serve_http()
 
 void Session::drain()
 {
-    if (record_.state == "http" && record_.live.waiting && received_.empty()) stream_.cancel();
+    const bool was_idle = end_if_idle();
+    (void)was_idle;
+}
+
+bool Session::end_if_idle()
+{
+    const bool idle = record_.state == "http" && record_.live.waiting && received_.empty();
+    if (idle) stream_.cancel();
+    return idle;
+}
+
+std::size_t Session::held_bytes() const
+{
+    auto sum = received_.size();
+    for (const auto* held : {record_.live.held_request, record_.live.held_response})
+        if (held != nullptr) sum += held->capacity();
+    return sum;
 }
 
 } // namespace gw::session

@@ -8,6 +8,7 @@
 #include "gateway/upstream/dialer.h"
 #include "waf/inspector.h"
 
+#include <atomic>
 #include <memory>
 
 namespace gw::session {
@@ -20,6 +21,7 @@ struct Surroundings {
     std::shared_ptr<waf::Inspector> inspector;
     upstream::Dialer& dialer;
     const proxy::Draining& draining;
+    const std::atomic<bool>& shedding; ///< memory is short: nothing new is begun
 };
 
 /// The worker, as a session sees it.
@@ -45,8 +47,22 @@ public:
     const GenerationPtr& generation() const { return around_.generation; }
     /// The gateway stops: a connection between two requests ends now.
     void drain();
+    /// Memory is short: a connection between two requests ends now. True: it was one.
+    bool end_if_idle();
     void abort() { stream_.close(true); }
-    void set_error(Error error) { record_.error = std::move(error); }
+    /// Memory held for this client by the gateway, about: what it sent and was not passed on yet.
+    std::size_t held_bytes() const;
+    /// The same, and says why.
+    void abort(Error why)
+    {
+        set_error(std::move(why));
+        abort();
+    }
+    /// The first reason is the one that counts.
+    void set_error(Error error)
+    {
+        if (!record_.error) record_.error = std::move(error);
+    }
 
     void ended(const proxy::ExchangeRecord& exchange) override { host_.request_ended(exchange, *this); }
 
@@ -55,6 +71,8 @@ private:
     Task<Result<>> take_proxy_header();
     std::string proxy_header(upstream::SendProxy wanted) const;
     Task<Result<Hello>> greet();
+    void note(const Hello& hello);
+    Task<Result<>> dial(upstream::Target target);
     Task<Result<Hello>> greet_silent_client();
     Task<Result<Hello>> greet_without_server(Error unreachable);
     Result<> check_protocol(const Hello& hello) const;

@@ -2,10 +2,12 @@
 
 #include "gateway/base/log.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <cassert>
 #include <cerrno>
+#include <functional>
 #include <pthread.h>
 #include <sys/socket.h>
 
@@ -18,21 +20,55 @@ using namespace std::chrono_literals;
 
 constexpr auto log_delay = 100ms;
 constexpr std::size_t log_batch_bytes = 64 * 1024;
+// What one turn of a worker may take before the others get theirs: that many connections of one listening socket.
+// Elsewhere: 1 MiB of a relay that splices (relay/direction.cpp), one buffer of a relay that copies (18 KiB), one read
+// of a body (32 KiB).
 constexpr int accepts_in_a_row = 16;
 constexpr auto accept_pause = 50ms;
 constexpr auto stop_limit = 5s;
 constexpr auto answers_limit = 1s;
 
+// Memory that is short is given back by those who hold most of it, a part of them at a time.
+constexpr std::size_t shed_share = 10;
+constexpr std::size_t worth_shedding_bytes = 16 * 1024;
+
 bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+/// The other side sees a reset, at once, and nothing is left of the connection here.
+void reset(Descriptor socket)
+{
+    const linger at_once{1, 0};
+    ::setsockopt(socket.number(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
 
 } // namespace
 
+bool ConnectionFilter::fits(std::string_view of, const Address& from, const Endpoint& reached) const
+{
+    if (!listener.empty() && of != listener) return false;
+    if (client && !client->contains(from)) return false;
+    if (upstream && (reached.port == 0 || reached.address != *upstream)) return false;
+    return upstream_port == 0 || reached.port == upstream_port;
+}
+
+bool ConnectionFilter::fits(const ConnectionRecord& record) const
+{
+    const auto& reached = record.live.upstream.port != 0 ? record.live.upstream : record.upstream;
+    return fits(record.listener, record.flow.client.address, reached);
+}
+
+bool ConnectionFilter::fits(const datagram::Flow& flow) const
+{
+    return fits(flow.listener->policy.listener, flow.key.client.address, flow.key.destination);
+}
+
 struct Worker::Acceptor {
-    Acceptor(asio::io_context& io, std::string key_, std::string listener_)
-        : key(std::move(key_)), listener(std::move(listener_)), socket(io), pause(io)
+    Acceptor(asio::io_context& io, std::string key_, std::string listener_, Gate::Listener& gate_)
+        : key(std::move(key_)), listener(std::move(listener_)), gate(gate_), socket(io), pause(io)
     {}
     std::string key;
     std::string listener;
+    Gate::Listener& gate;
     Socket socket; // only waited on; accept4 itself gives what Asio's acceptor would ask for one by one
     asio::steady_timer pause;
     bool closed = false;
@@ -46,8 +82,8 @@ struct Worker::Acceptor {
     }
 };
 
-Worker::Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_prefix)
-    : number_(number), gate_(gate), log_(log), id_prefix_(std::move(id_prefix)),
+Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix)
+    : number_(number), gate_(gate), refusals_(refusals), log_(log), id_prefix_(std::move(id_prefix)),
       log_deadline_(
           wheel_, [](void* self) noexcept { static_cast<Worker*>(self)->flush_log(); }, this),
       datagrams_(io_, wheel_, {counters_, next_id_, [this](const datagram::Flow& flow) {
@@ -95,7 +131,8 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
         for (auto& socket : *add) {
             if (datagrams_.take(socket)) continue;
             auto key = socket.listener + " " + socket.bound.text();
-            auto acceptor = std::make_unique<Acceptor>(io_, std::move(key), socket.listener);
+            auto acceptor =
+                std::make_unique<Acceptor>(io_, std::move(key), socket.listener, gate_.listener(socket.listener));
             const int family = socket.bound.address.is_v6() ? AF_INET6 : AF_INET;
             boost::system::error_code failed;
             acceptor->socket.assign({family, 0}, socket.socket.number(), failed);
@@ -143,11 +180,11 @@ void Worker::install(GenerationPtr generation)
 void Worker::drain(bool gently, std::function<void()> done)
 {
     // Entered here and not later: who waits for the last one begins to look at once.
-    asio::post(io_, [this, gently, done = std::move(done), pass = gate_.enter()]() mutable {
+    asio::post(io_, [this, gently, done = std::move(done), pass = gate_.hold()]() mutable {
         draining_ = gently ? proxy::Draining::gently : proxy::Draining::now;
         for (auto& acceptor : acceptors_) acceptor->close();
         datagrams_.drain();
-        if (pass) datagrams_pass_.emplace(std::move(*pass));
+        datagrams_pass_.emplace(std::move(pass));
         await_answers(std::chrono::steady_clock::now() + answers_limit);
         if (done) done();
         if (gently) return;
@@ -199,23 +236,72 @@ void Worker::count(std::function<void(Counters)> take)
     });
 }
 
-void Worker::connections(std::size_t limit, std::function<void(std::string)> take)
+void Worker::connections(ConnectionFilter filter, std::function<void(ConnectionList)> take)
 {
-    asio::post(io_, [this, limit, take = std::move(take)] {
-        std::string list;
+    asio::post(io_, [this, filter = std::move(filter), take = std::move(take)] {
+        ConnectionList list;
         const auto now = std::chrono::steady_clock::now();
-        std::size_t count = 0;
-        for (auto* session = first_; session != nullptr && count < limit; session = session->next_, ++count) {
-            if (!list.empty()) list += ',';
-            append_progress(list, session->record(), now);
+        for (auto* session = first_; session != nullptr; session = session->next_) {
+            ++list.total;
+            if (!filter.fits(session->record())) continue;
+            if (++list.matching > filter.limit) continue;
+            if (!list.json.empty()) list.json += ',';
+            append_progress(list.json, session->record(), now);
+            ++list.listed;
         }
         datagrams_.for_each_flow([&](const datagram::Flow& flow) {
-            if (count++ >= limit) return false;
-            if (!list.empty()) list += ',';
-            append_progress(list, flow, id_prefix_ + std::to_string(flow.number), now);
+            ++list.total;
+            if (!filter.fits(flow) || ++list.matching > filter.limit) return true;
+            if (!list.json.empty()) list.json += ',';
+            append_progress(list.json, flow, id_prefix_ + std::to_string(flow.number), now);
+            ++list.listed;
             return true;
         });
         take(std::move(list));
+    });
+}
+
+void Worker::find(std::string id, std::optional<Endpoint> client, std::function<void(FoundConnection)> take)
+{
+    asio::post(io_, [this, id = std::move(id), client, take = std::move(take)] {
+        FoundConnection found;
+        auto* session = first_;
+        const auto is_it = [&] {
+            const auto& record = session->record();
+            return client ? record.flow.client == *client : record.id == id;
+        };
+        while (session != nullptr && !is_it()) session = session->next_;
+        if (session != nullptr) {
+            append_detail(found.record, session->record(), std::chrono::steady_clock::now());
+            found.generation = session->generation();
+        }
+        take(std::move(found));
+    });
+}
+
+void Worker::shed_idle()
+{
+    asio::post(io_, [this] {
+        for (auto* session = first_; session != nullptr; session = session->next_)
+            if (session->end_if_idle()) ++counters_.shed;
+        if (dialer_ != nullptr) dialer_->close_idle();
+    });
+}
+
+void Worker::shed_largest()
+{
+    asio::post(io_, [this] {
+        std::vector<std::pair<std::size_t, Session*>> holders;
+        for (auto* session = first_; session != nullptr; session = session->next_)
+            if (const auto bytes = session->held_bytes(); bytes >= worth_shedding_bytes)
+                holders.emplace_back(bytes, session);
+        const auto many = (holders.size() + shed_share - 1) / shed_share;
+        const auto end = holders.begin() + static_cast<std::ptrdiff_t>(many);
+        std::partial_sort(holders.begin(), end, holders.end(), std::greater<>{});
+        for (auto each = holders.begin(); each != end; ++each) {
+            each->second->abort(Error{Fault::refused, Side::gateway, "reset: limits.memory is used up", {}});
+            ++counters_.shed;
+        }
     });
 }
 
@@ -227,47 +313,72 @@ Task<void> Worker::accept_from(Acceptor& acceptor)
         auto ready = co_await acceptor.socket.async_wait(Socket::wait_read, as_outcome);
         auto& [failed] = ready;
         if (failed || acceptor.closed) co_return;
+        bool pause = false;
         for (int i = 0; i < accepts_in_a_row; ++i) {
             sockaddr_storage peer{};
             socklen_t length = sizeof peer;
-            const int accepted = ::accept4(acceptor.socket.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
-                                           SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (accepted < 0) {
-                if (errno == EAGAIN) break;
-                ++counters_.accept_failures;
-                if (!is_shortage(errno)) continue; // that one connection is gone: ECONNABORTED and the like
-                // Without this the loop would spin: the connection stays in the queue and the socket readable.
-                acceptor.pause.expires_after(accept_pause);
-                auto paused = co_await acceptor.pause.async_wait(as_outcome);
-                (void)paused;
-                break;
-            }
-            Socket socket{io_};
-            boost::system::error_code wrong;
-            socket.assign({peer.ss_family, 0}, accepted, wrong);
-            if (wrong) {
-                ::close(accepted);
+            Descriptor accepted{::accept4(acceptor.socket.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
+                                          SOCK_NONBLOCK | SOCK_CLOEXEC)};
+            if (accepted.is_open()) {
+                admit(std::move(accepted), peer, acceptor);
+                pause = false;
                 continue;
             }
-            serve(std::move(socket), peer, acceptor.listener);
+            const int error = errno;
+            if (error == EAGAIN) break;
+            ++counters_.accept_failures[error];
+            // One connection may be gone (ECONNABORTED) or forbidden (EPERM): the next is tried. When that is all there
+            // is, or something is short, the socket stays readable, and without a pause this would spin.
+            pause = true;
+            if (!is_shortage(error)) continue;
+            if (dialer_ != nullptr) dialer_->close_idle(); // kept connections are of less use than new ones
+            break;
         }
+        if (!pause) continue;
+        acceptor.pause.expires_after(accept_pause);
+        auto paused = co_await acceptor.pause.async_wait(as_outcome);
+        (void)paused;
     }
 }
 
-void Worker::serve(Socket socket, const sockaddr_storage& peer, const std::string& listener)
+void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor)
 {
-    const auto* settings = generation_->listener(listener);
+    const auto* settings = generation_->listener(acceptor.listener);
     if (settings == nullptr) return; // closed with this generation; the socket closes here
-    auto pass = gate_.enter();
-    if (!pass) {
-        ++counters_.turned_away;
-        return; // full: the client's socket closes here
+    const auto client = from_sockaddr(peer);
+    auto entered =
+        gate_.enter(acceptor.gate, Caps{settings->max_connections, settings->max_per_client}, client.address);
+    if (const auto* reason = std::get_if<TurnedAway>(&entered)) {
+        turn_away(std::move(accepted), *reason, acceptor, client);
+        return;
     }
+    Socket socket{io_};
+    boost::system::error_code wrong;
+    socket.assign({peer.ss_family, 0}, accepted.number(), wrong);
+    if (wrong) {
+        ++counters_.accept_failures[wrong.value()];
+        return;
+    }
+    accepted.release();
+    serve(std::move(socket), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
+}
+
+void Worker::turn_away(Descriptor accepted, TurnedAway reason, const Acceptor& acceptor, const Endpoint& client)
+{
+    ++counters_.turned_away;
+    ++counters_.listeners[acceptor.listener].turned_away[static_cast<std::size_t>(reason)];
+    reset(std::move(accepted));
+    refusals_.note(reason, acceptor.listener, client, Refusals::Clock::now());
+}
+
+void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
+                   Gate::Pass pass)
+{
     auto id = id_prefix_ + std::to_string(next_id_++);
     auto session =
-        std::make_unique<Session>(*this, std::move(socket), wheel_, from_sockaddr(peer), *settings, std::move(id));
+        std::make_unique<Session>(*this, std::move(socket), wheel_, from_sockaddr(peer), listener, std::move(id));
     auto& started = *session;
-    auto finished = [session = std::move(session), pass = std::move(*pass)](std::exception_ptr bug, Result<> end) {
+    auto finished = [session = std::move(session), pass = std::move(pass)](std::exception_ptr bug, Result<> end) {
         if (bug) std::rethrow_exception(bug);
         if (!end) session->set_error(end.error());
     };
@@ -276,7 +387,7 @@ void Worker::serve(Socket socket, const sockaddr_storage& peer, const std::strin
 
 // --- for its sessions
 
-Surroundings Worker::surroundings() { return {generation_, inspector_, *pools_, draining_}; }
+Surroundings Worker::surroundings() { return {generation_, inspector_, *pools_, draining_, gate_.shedding()}; }
 
 void Worker::began(Session& session)
 {

@@ -1,12 +1,14 @@
 #pragma once
 
 #include "gateway/base/deadline.h"
+#include "gateway/base/descriptor.h"
 #include "gateway/intake/listener.h"
 #include "gateway/session/counters.h"
 #include "gateway/session/datagrams.h"
 #include "gateway/session/gate.h"
 #include "gateway/session/generation.h"
 #include "gateway/session/log_writer.h"
+#include "gateway/session/refusals.h"
 #include "gateway/session/session.h"
 #include "gateway/upstream/direct.h"
 #include "gateway/upstream/pool.h"
@@ -16,17 +18,43 @@
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace gw::session {
 
+/// Which connections are listed.
+struct ConnectionFilter {
+    std::string listener;            ///< empty: all
+    std::optional<Network> client;   ///< none: all
+    std::optional<Address> upstream; ///< none: all
+    std::uint16_t upstream_port = 0; ///< 0: any
+    std::size_t limit = 0;
+
+    bool fits(const ConnectionRecord& record) const;
+    bool fits(const datagram::Flow& flow) const;
+
+private:
+    bool fits(std::string_view of, const Address& from, const Endpoint& reached) const;
+};
+struct ConnectionList {
+    std::string json;         ///< objects, comma-separated, at most `limit`
+    std::size_t listed = 0;   ///< that many
+    std::size_t matching = 0; ///< that fit, listed or not
+    std::size_t total = 0;    ///< all there are
+};
+struct FoundConnection {
+    std::string record; ///< as `append_detail` writes it; empty: none
+    GenerationPtr generation;
+};
+
 /// One thread, one io_context, its own listening sockets, upstream connections and inspectors. A connection stays where
 /// it was accepted. The public calls may come from any thread; what they do is done on the worker's.
 class Worker final : public Host {
 public:
-    Worker(std::size_t number, Gate& gate, LogWriter& log, std::string id_prefix);
+    Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix);
     ~Worker() override; ///< joins; no session may be left then
     /// Stops, waits for the thread, and hands over its last log lines.
     void join();
@@ -46,8 +74,14 @@ public:
     void beat(std::function<void()> take);
     /// A copy of the counters, handed over on the worker's thread.
     void count(std::function<void(Counters)> take);
-    /// Connections under way as JSON objects, comma-separated, at most `limit`.
-    void connections(std::size_t limit, std::function<void(std::string)> take);
+    /// Connections under way that fit, the newest first.
+    void connections(ConnectionFilter filter, std::function<void(ConnectionList)> take);
+    /// The connection of that id, or from that client (the newest); null record: there is none here.
+    void find(std::string id, std::optional<Endpoint> client, std::function<void(FoundConnection)> take);
+    /// Memory is short: ends what is idle, kept upstream connections included.
+    void shed_idle();
+    /// Memory is nearly gone: resets a tenth of the connections that hold something, those that hold most first.
+    void shed_largest();
 
     // Host, for the sessions of this worker.
     Surroundings surroundings() override;
@@ -58,8 +92,10 @@ public:
 private:
     struct Acceptor;
     Task<void> accept_from(Acceptor& acceptor);
+    void admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor);
     void serve(asio::generic::stream_protocol::socket socket, const sockaddr_storage& peer,
-               const std::string& listener);
+               const intake::ListenerSettings& listener, Gate::Pass pass);
+    void turn_away(Descriptor accepted, TurnedAway reason, const Acceptor& acceptor, const Endpoint& client);
     void install(GenerationPtr generation);
     void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);
     void wait_for_last(std::chrono::steady_clock::time_point until);
@@ -70,6 +106,7 @@ private:
 
     std::size_t number_;
     Gate& gate_;
+    Refusals& refusals_;
     LogWriter& log_;
     std::string id_prefix_;
     std::uint64_t next_id_ = 1;

@@ -10,6 +10,11 @@ namespace gw::upstream {
 
 namespace {
 
+bool is_short_of_descriptors(const Error& error)
+{
+    return error.cause.value() == EMFILE || error.cause.value() == ENFILE;
+}
+
 /// Left in the kernel, where it can, until the first bytes of the connection go along with it: see `push`.
 Task<Result<>> send_proxy_header(Stream& stream, const std::string& header, std::chrono::steady_clock::time_point until)
 {
@@ -82,6 +87,10 @@ Task<Result<DirectDialer::Connected>> DirectDialer::connect_socket(const Target&
     auto plan = plan_source(target, to, *guard_);
     for (;;) {
         auto opened = open_socket(target, to, settings_, plan);
+        if (!opened && is_short_of_descriptors(opened.error())) {
+            idle_.clear(); // kept for somebody who may never come
+            opened = open_socket(target, to, settings_, plan);
+        }
         if (!opened) co_return opened.error();
         const int family = to.address.is_v6() ? AF_INET6 : AF_INET;
         SocketStream::Socket socket{io_};

@@ -52,7 +52,7 @@ waf:
 
 admin: {socket: /run/gateway/control.sock, group: gateway, metrics: "127.0.0.1:9901"}
 logs:  {access: {format: json, to: journal}, level: info}
-limits: {connections: 100000, header_bytes: 32KiB, headers: 100}
+limits: {connections: 100000, per_client: 1000, header_bytes: 32KiB, headers: 100, memory: 2GiB}
 )";
 
 } // namespace

@@ -238,8 +238,6 @@ constexpr Row not_yet[] = {
     {"certificates: []", "1:1 certificates:"},
     {"waf: {ban: {after: 5}}", "1:7 waf.ban:"},
     {"waf: {audit: {file: /x}}", "1:7 waf.audit:"},
-    {"limits: {memory: 2GiB}", "limits.memory:"},
-    {"limits: {per_client: 1000}", "limits.per_client:"},
 };
 
 } // namespace

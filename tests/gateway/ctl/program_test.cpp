@@ -168,6 +168,30 @@ TEST_F(Program, PrintsTheDaemonsJsonOrATable)
     EXPECT_EQ(gatewayctl("metrics", daemon.path()).output, "gateway_workers 2\n");
 }
 
+TEST_F(Program, ExplainsAConnectionOfTheDaemonsWithItsRules)
+{
+    const FakeDaemon daemon(
+        by_path({{"/v1/connections/abcde0.7",
+                  ok_json(R"({"id":"abcde0.7","live":true,"state":"relaying","client":"198.51.100.7:40000",)"
+                          R"("capture":{"listener":"web","kind":"intercept","destination":"192.0.2.10:443"}})")},
+                 {"/v1/rules",
+                  ok_json(R"({"nft":"add rule inet gateway x ip daddr 192.0.2.0/24 comment \"capture web\""})")}}));
+    const auto text = gatewayctl("explain abcde0.7", daemon.path());
+    EXPECT_EQ(text.exit, 0) << text.output;
+    EXPECT_THAT(text.output, HasSubstr("abcde0.7, under way: relaying"));
+    EXPECT_THAT(text.output, HasSubstr("rule add rule inet gateway x ip daddr 192.0.2.0/24"));
+    const auto json = gatewayctl("explain abcde0.7 --json", daemon.path());
+    EXPECT_THAT(json.output, HasSubstr(R"("rules":["add rule inet gateway x)"));
+}
+
+TEST_F(Program, SaysWhenThereIsNoSuchConnection)
+{
+    const FakeDaemon daemon(
+        [](const std::string&) { return ok_json(R"({"error":"no such connection"})", "404 Not Found"); });
+    const auto answer = gatewayctl("explain 192.0.2.1:4000", daemon.path());
+    EXPECT_EQ(answer.exit, 1) << answer.output;
+}
+
 TEST_F(Program, TellsRulesThatAreMissing)
 {
     const FakeDaemon daemon(by_path(

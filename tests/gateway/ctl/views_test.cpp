@@ -1,3 +1,4 @@
+#include "gateway/ctl/connection_view.h"
 #include "gateway/ctl/list_views.h"
 #include "gateway/ctl/status_view.h"
 #include "tests/gateway/ctl/sample.h"
@@ -46,15 +47,83 @@ TEST(StatusView, LetsNoByteThroughThatATerminalObeys)
 
 TEST(ConnectionsView, PutsTheBusiestFirstWhenAsked)
 {
-    const auto connections = json(R"([
+    const auto answer = json(R"({"total":2,"matching":2,"listed":2,"truncated":false,"connections":[
         {"id":"a1","client":"198.51.100.7:40000","destination":"192.0.2.10:443","listener":"web","protocol":"tls",
          "server_name":"shop.example\u001b]0;x\u0007","route":-1,"upstream":"192.0.2.10:443","requests":0,
          "from_client_bytes":100,"to_client_bytes":2048,"age_seconds":3661,"state":"relaying"},
         {"id":"a2","client":"[2001:db8::7]:40001","destination":"[2001:db8:1::1]:80","listener":"web","protocol":"http1",
          "server_name":"","route":2,"upstream":"","requests":1500,"from_client_bytes":500000,"to_client_bytes":7000000,
-         "age_seconds":5,"state":"idle"}])");
-    expect_golden(connections_view(connections, false, {}), "connections.txt");
-    expect_golden(connections_view(connections, true, {false, 80}), "connections-top-80.txt");
+         "age_seconds":5,"state":"idle"}]})");
+    ConnectionOrder order;
+    expect_golden(connections_view(answer, order, {}), "connections.txt");
+    order.by = order_named("bytes");
+    expect_golden(connections_view(answer, order, {false, 80}), "connections-top-80.txt");
+}
+
+TEST(ConnectionsView, MeasuresRatesAndSaysWhatItDoesNotShow)
+{
+    const auto answer = json(R"({"total":12345,"matching":400,"listed":3,"truncated":true,"connections":[
+        {"id":"a1","client":"198.51.100.7:1","from_client_bytes":9000000,"to_client_bytes":0,"age_seconds":9,"requests":1},
+        {"id":"a2","client":"198.51.100.7:2","from_client_bytes":10,"to_client_bytes":0,"age_seconds":99,"requests":7},
+        {"id":"a3","client":"198.51.100.7:3","from_client_bytes":10,"to_client_bytes":0,"age_seconds":1,"requests":3}]})");
+    const std::map<std::string, double> rates{{"a1", 10}, {"a2", 2048}, {"a3", 100}};
+    const auto first_by = [&](const char* word) {
+        ConnectionOrder order;
+        order.by = order_named(word);
+        order.rates = &rates;
+        order.most = 1;
+        const auto text = connections_view(answer, order, {});
+        const auto row = text.find('\n') + 1;
+        return text.substr(row, 2);
+    };
+    EXPECT_EQ(first_by("rate"), "a2");
+    EXPECT_EQ(first_by("bytes"), "a1");
+    EXPECT_EQ(first_by("age"), "a2");
+    EXPECT_EQ(first_by("requests"), "a2");
+    ConnectionOrder order;
+    order.rates = &rates;
+    const auto text = connections_view(answer, order, {});
+    EXPECT_NE(text.find("2.0 KiB/s"), std::string::npos) << text;
+    EXPECT_NE(text.find("3 shown of 400 that fit, of 12,345; the daemon listed only 3 (--limit)"), std::string::npos)
+        << text;
+}
+
+TEST(ConnectionView, TellsEachStepOfAConnectionsWay)
+{
+    auto connection = json(R"({"id":"abcde0.7","live":false,"state":"ended","client":"198.51.100.7:40000",
+        "configuration":{"generation":1,"in_force":2,"same":false},
+        "capture":{"listener":"web","destination":"192.0.2.10:80","recovered":"socket_name",
+         "recovered_how":"TPROXY","where":"gateway.yaml:2:5","kind":"intercept","mode":"tproxy",
+         "kernel":{"table":"inet gateway","mark":"0x01000000/0x03000000","policy_rule":"ip rule: priority 773",
+          "route":"local default dev lo table 7373"}},
+        "peek":{"protocol":"http1","why":"the first bytes are an HTTP/1 request"},
+        "route":{"index":1,"action":"forward_url","where":"gateway.yaml:9:5","to":"http://10.0.0.1/",
+         "asked":"GET shop.example/a\u001b[2J","tried":[
+          {"index":0,"where":"gateway.yaml:8:5","host":"shop.example","path":"/b","method":"_","to":"original",
+           "result":"near miss","why":"host matches, but path is not under /b"},
+          {"index":1,"where":"gateway.yaml:9:5","host":"shop.example","path":"/a","method":"_","to":"http://10.0.0.1/",
+           "result":"taken","why":"host and path match"}]},
+        "upstream":{"address":"10.0.0.1:80","why":"the route names it","source_kept":true,"source_why":"kept",
+         "upstream_connections":1,"upstream_reuses":4},
+        "traffic":{"requests":5,"from_client_bytes":10,"to_client_bytes":2048},
+        "timings":{"peek_ms":0.5,"dial_ms":1.5,"first_byte_ms":3.25,"duration_ms":100},
+        "requests":[],"end":{"result":"closed","side":"client","what":"read","why":"the client broke it off",
+         "at":"2026-11-21T08:00:00.123Z"}})");
+    connection["capture"]["rules"] = rules_of_listener(
+        json(
+            R"({"nft":"add rule inet gateway a ip daddr 192.0.2.0/24 tproxy comment \"capture web\"\nadd rule inet gateway a ip6 daddr ::/0 tproxy comment \"capture web\"\nadd rule inet gateway a ip daddr 192.0.2.0/24 comment \"capture web2\"\n"})"),
+        "web", "192.0.2.10:80");
+    const auto text = connection_view(connection, {});
+    for (const auto* part :
+         {"abcde0.7", "it keeps configuration 1; in force is 2",
+          "rule add rule inet gateway a ip daddr 192.0.2.0/24 tproxy", "mark 0x01000000/0x03000000",
+          "192.0.2.10:80 (TPROXY)", "near miss: host matches, but", "TAKEN: host and path",
+          "10.0.0.1:80 (the route names it)", "1 request over a new connection, 4 over one used before",
+          "2.0 KiB to it", "dialled in 1.5 ms", "client closed, read (the client broke it off)"})
+        EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
+    EXPECT_EQ(text.find("web2"), std::string::npos) << "the rule of another listener";
+    EXPECT_EQ(text.find("ip6 daddr"), std::string::npos) << "the rule of the other family";
+    for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7f));
 }
 
 TEST(RoutesView, SaysWhenEachWasHitLast)

@@ -3,6 +3,7 @@
 #include "gateway/proxy/proxy.h"
 #include "tests/support/memory_stream.h"
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <deque>
@@ -111,6 +112,8 @@ protected:
     Flow flow;
     route::Action otherwise = route::Action::forward_original;
     Draining draining = Draining::no;
+    std::atomic<bool> shedding{false};
+    std::string instance; ///< in CDN-Loop; empty: nobody looks for loops
     std::vector<Seen> seen;
     std::optional<Error> end; ///< of the connection
     bool upgraded = false;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <future>
 #include <gtest/gtest.h>
+#include <mutex>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <thread>
@@ -50,7 +51,7 @@ protected:
         off.format = AccessLog::Format::off;
         log.send_to(off);
         for (std::size_t i = 0; i < 2; ++i)
-            workers.push_back(std::make_unique<Worker>(i, gate, log, "t" + std::to_string(i) + "."));
+            workers.push_back(std::make_unique<Worker>(i, gate, refusals, log, "t" + std::to_string(i) + "."));
     }
     void adopt(const GenerationPtr& next, std::vector<std::vector<intake::ListeningSocket>> added)
     {
@@ -99,6 +100,12 @@ protected:
     }
 
     Gate gate{1'000};
+    std::vector<std::string> said; // of those turned away
+    std::mutex said_mutex;
+    Refusals refusals{[this](const std::string& line) {
+        const std::lock_guard lock{said_mutex};
+        said.push_back(line);
+    }};
     LogWriter log;
     std::vector<std::unique_ptr<Worker>> workers;
     Endpoint bound;
@@ -127,12 +134,78 @@ TEST_F(WorkerTest, ServesEveryRequestWhileGenerationsChange)
 
 TEST_F(WorkerTest, TurnsAwayWhatTheGateDoesNotLetIn)
 {
-    gate.set_limit(0);
+    gate.set_limits({0, 0});
     listen();
-    EXPECT_EQ(ask(), "");
-    gate.set_limit(10);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(ask(), "");
+    gate.set_limits({10, 0});
     EXPECT_TRUE(ask().starts_with("HTTP/1.1 200 "));
-    EXPECT_EQ(counters().turned_away, 1U);
+    const auto now = counters();
+    EXPECT_EQ(now.turned_away, 5U);
+    EXPECT_EQ(now.listeners.at("web").turned_away[static_cast<std::size_t>(TurnedAway::connections)], 5U);
+    const std::lock_guard lock{said_mutex};
+    EXPECT_EQ(said.size(), 1U) << "one line a second, however many";
+}
+
+TEST_F(WorkerTest, FindsAConnectionByItsIdAndItsClient)
+{
+    listen();
+    const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_storage name{};
+    auto length = to_sockaddr(bound, name);
+    ASSERT_EQ(::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length), 0);
+    length = sizeof name;
+    ASSERT_EQ(::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&name), &length), 0);
+    const auto client = from_sockaddr(name);
+    const auto limit = std::chrono::steady_clock::now() + 5s;
+    while (gate.inside() == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+
+    std::string record;
+    for (auto& worker : workers) {
+        std::promise<FoundConnection> answer;
+        worker->find("", client, [&](FoundConnection found) { answer.set_value(std::move(found)); });
+        record += answer.get_future().get().record;
+    }
+    EXPECT_NE(record.find("\"client\":\"" + client.text() + '"'), std::string::npos) << record;
+    const auto id = record.substr(record.find("\"id\":\"") + 6);
+    std::size_t found_by_id = 0, listed = 0, other = 0;
+    for (auto& worker : workers) {
+        std::promise<FoundConnection> answer;
+        worker->find(id.substr(0, id.find('"')), {},
+                     [&](FoundConnection found) { answer.set_value(std::move(found)); });
+        found_by_id += answer.get_future().get().record.empty() ? 0 : 1;
+        for (const bool same : {true, false}) {
+            ConnectionFilter filter;
+            filter.listener = same ? "web" : "another";
+            filter.limit = 10;
+            std::promise<ConnectionList> list;
+            worker->connections(filter, [&](ConnectionList some) { list.set_value(std::move(some)); });
+            (same ? listed : other) += list.get_future().get().matching;
+        }
+    }
+    EXPECT_EQ(found_by_id, 1U);
+    EXPECT_EQ(listed, 1U);
+    EXPECT_EQ(other, 0U);
+}
+
+TEST_F(WorkerTest, EndsIdleConnectionsWhenMemoryIsShort)
+{
+    listen();
+    const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    sockaddr_storage name{};
+    const auto length = to_sockaddr(bound, name);
+    ASSERT_EQ(::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length), 0);
+    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    ASSERT_GT(::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+    char part[2048];
+    ASSERT_GT(::recv(socket.number(), part, sizeof part, 0), 0);
+
+    gate.set_shedding(true);
+    for (auto& worker : workers) worker->shed_idle();
+    EXPECT_EQ(::recv(socket.number(), part, sizeof part, 0), 0) << "the idle connection is still open";
+    EXPECT_EQ(ask(), "") << "something new was begun";
+    gate.set_shedding(false);
+    EXPECT_TRUE(ask().starts_with("HTTP/1.1 200 "));
+    EXPECT_EQ(counters().listeners.at("web").turned_away[static_cast<std::size_t>(TurnedAway::memory)], 1U);
 }
 
 TEST_F(WorkerTest, EndsIdleConnectionsWhenItDrains)
