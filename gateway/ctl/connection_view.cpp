@@ -1,5 +1,6 @@
 #include "gateway/ctl/connection_view.h"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -31,6 +32,14 @@ private:
 };
 
 std::string member(const Json& object, std::string_view key) { return plain(text_at(object, key)); }
+
+/// A sentence of the daemon's, in which clients' bytes are made harmless already: quotes stay as they are.
+std::string sentence(const Json& object, std::string_view key)
+{
+    auto text = harmless(text_at(object, key));
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
 
 std::string in_brackets(const std::string& text) { return text.empty() ? "" : " (" + text + ')'; }
 
@@ -100,9 +109,9 @@ void add_route(const Json& route, Page& page)
         page.line('#' + member(tried, "index") + ' ' + (method == "_" ? "" : method + ' ') + member(tried, "host") +
                       ' ' + member(tried, "path") + " -> " + member(tried, "to") + in_brackets(member(tried, "where")),
                   taken ? Colour::green : Colour::yellow);
-        page.line(std::string("   ") + (taken ? "TAKEN: " : "near miss: ") + member(tried, "why"));
+        page.line(std::string("   ") + (taken ? "TAKEN: " : "near miss: ") + sentence(tried, "why"));
     }
-    page.line(member(route, "note") + (text_at(route, "where").empty() ? "" : in_brackets(member(route, "where"))));
+    if (has(route, "note")) page.line(sentence(route, "note") + in_brackets(member(route, "where")));
     if (const auto action = member(route, "action"); !action.empty()) page.line("action " + action);
 }
 
