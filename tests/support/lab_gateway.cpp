@@ -134,6 +134,10 @@ void Gateway::starts_as_it_is(unsigned user)
     if (!hosts_file_.empty())
         command.insert(command.begin(), {"unshare", "--mount", "sh", "-c",
                                          "mount --bind \"$0\" /etc/hosts && exec \"$@\"", hosts_file_});
+    if (open_files_ != 0) {
+        const auto count = std::to_string(open_files_);
+        command.insert(command.begin(), {"prlimit", "--nofile=" + count + ':' + count});
+    }
     process_ = std::make_unique<Process>(std::move(command), place);
 }
 

@@ -44,6 +44,8 @@ public:
     /// Before it starts: names it can resolve (lines of a hosts file), and a certificate it trusts beside none.
     void knows_hosts(std::string_view lines);
     void trusts(std::string_view certificate);
+    /// Before it starts: how many files each of its processes may open.
+    void may_open_files(int count) { open_files_ = count; }
     /// Starts it with this configuration (and `admin.socket` unless it says so) and waits until it is ready.
     void runs_with(std::string_view yaml);
     /// The same as an ordinary user with the capabilities that the systemd unit gives.
@@ -107,6 +109,7 @@ private:
     Command more_options_;
     std::string hosts_file_;
     std::string trusted_file_;
+    int open_files_ = 0; // 0: as many as the test
     std::unique_ptr<Notifications> notifications_;
     std::unique_ptr<Process> process_;
 };
