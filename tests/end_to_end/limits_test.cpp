@@ -308,7 +308,7 @@ TEST_F(Limits, LeaveOthersTheirTurnBesideOneWhoTakesAllItCan)
     std::atomic<int> downloads{0};
     std::thread hot([&] {
         while (!stop)
-            if (network.client("10.0.1.2").asks("http://site.example/file/64").status == 200) ++downloads;
+            if (network.client("10.0.1.2").asks("http://site.example/file/8").status == 200) ++downloads;
     });
     EXPECT_TRUE(eventually([&] { return downloads > 0; }));
     const auto beside = measured(200);
