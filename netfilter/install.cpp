@@ -1,5 +1,6 @@
 #include "netfilter/install.h"
 
+#include "netfilter/conntrack_rules.h"
 #include "netfilter/guard.h"
 #include "netfilter/heartbeat.h"
 #include "netfilter/nft_context.h"
@@ -321,6 +322,7 @@ Result<> KernelInstaller::learn()
     plan.policy_rules = std::move(*rules);
     plan.heartbeat_port = heartbeat_.port();
     learn_conntrack(plan, *listing);
+    plan.datagrams = listing->find("\"divert answers\"") != std::string::npos;
     in_force_ = std::move(plan);
     captures_ = captures;
     learned_ = true;

@@ -44,7 +44,8 @@ Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vec
         plan.redirects = plan.redirects || capture.intercept.mode == Mode::redirect;
         plan.zones_kept = plan.zones_kept || (nat && capture.intercept.keeps_address);
         plan.zones_twins =
-            plan.zones_twins || (capture.intercept.keeps_port && capture.intercept.mode != Mode::redirect);
+            plan.zones_twins || (capture.intercept.keeps_port && capture.intercept.mode != Mode::redirect &&
+                                 capture.intercept.transport == Transport::tcp);
     }
     plan.datagrams = std::any_of(captures.begin(), captures.end(), [](const Capture& capture) {
         return capture.intercept.transport == Transport::udp;

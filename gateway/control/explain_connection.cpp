@@ -51,6 +51,7 @@ std::string how_recovered(std::string_view recovered)
     if (recovered == "socket_name") return "TPROXY: the accepted socket carries the address the client dialled";
     if (recovered == "conntrack") return "SO_ORIGINAL_DST: the kernel's connection tracking remembers it";
     if (recovered == "proxy_header") return "the PROXY header of a trusted sender says so";
+    if (recovered == "name") return "not at all: others changed it elsewhere, so the name the client asks for decides";
     return "";
 }
 
@@ -260,7 +261,20 @@ std::string why_source(const Json& record, const intake::ListenerSettings* liste
     return "not kept: client_address: gateway";
 }
 
-Json upstream_json(const Json& record, const Json& route, const intake::ListenerSettings* listener)
+/// The conntrack zone that keeps the connection to the upstream apart from the client's own (conntrack_rules.cpp).
+std::string zone_of(const Json& record, const intake::ListenerSettings* listener, const netfilter::Settings& kernel)
+{
+    const auto source = text_in(record, "source");
+    if (listener == nullptr || !listener->intercept || source == "gateway") return {};
+    const auto zone = std::to_string(kernel.zone);
+    const bool twin = source == "kept_with_port" && text_in(record, "recovered") == "socket_name";
+    if (twin) return zone + ", both ways: it has the addresses and ports of the client's own connection";
+    if (listener->intercept->mode == netfilter::Mode::tproxy) return {};
+    return zone + ", for what is sent: its port could be one of the client's";
+}
+
+Json upstream_json(const ConnectionCase& known, const Json& record, const Json& route,
+                   const intake::ListenerSettings* listener)
 {
     if (!record.contains("upstream")) return nullptr;
     Json upstream{{"address", text_in(record, "upstream")},
@@ -268,6 +282,8 @@ Json upstream_json(const Json& record, const Json& route, const intake::Listener
                   {"source_kept", record.value("source_kept", false)},
                   {"source", text_in(record, "source")},
                   {"source_why", why_source(record, listener)}};
+    if (known.kernel != nullptr)
+        if (auto zone = zone_of(record, listener, *known.kernel); !zone.empty()) upstream["zone"] = std::move(zone);
     for (const auto* name : {"upstream_connections", "upstream_reuses"})
         if (record.contains(name)) upstream[name] = record[name];
     return upstream;
@@ -390,7 +406,7 @@ std::string explanation_of(const ConnectionCase& known)
                {"capture", capture_json(known, record)},
                {"peek", peek_json(record, listener)},
                {"route", route},
-               {"upstream", upstream_json(record, route, listener)},
+               {"upstream", upstream_json(known, record, route, listener)},
                {"traffic",
                 {{"requests", record.value("requests", std::uint64_t{0})},
                  {"from_client_bytes", record.value("from_client_bytes", std::uint64_t{0})},

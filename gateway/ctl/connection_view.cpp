@@ -124,6 +124,7 @@ void add_upstream(const Json& upstream, Page& page)
     }
     page.line(member(upstream, "address") + in_brackets(member(upstream, "why")));
     page.line("client's address " + member(upstream, "source_why"));
+    if (upstream.contains("zone")) page.line("conntrack zone " + member(upstream, "zone"));
     if (!has(upstream, "upstream_connections")) return;
     page.line(counted(count_at(upstream, "upstream_connections"), "request", "requests") + " over a new connection, " +
               grouped(count_at(upstream, "upstream_reuses")) + " over one used before");

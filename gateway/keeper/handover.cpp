@@ -27,6 +27,13 @@ Endpoint endpoint_in(const Json& json)
     return *endpoint;
 }
 
+netfilter::Mode mode_in(const Json& json)
+{
+    const auto number = json.get<int>();
+    if (number < 0 || number > static_cast<int>(netfilter::Mode::external)) throw std::invalid_argument{"mode"};
+    return static_cast<netfilter::Mode>(number);
+}
+
 } // namespace
 
 std::string encode(const Greeting& greeting)
@@ -52,7 +59,9 @@ std::string encode(const Handover& handover)
                            {"bound", socket.name.bound.text()},
                            {"worker", socket.name.worker},
                            {"asked", socket.asked.text()},
-                           {"intercepting", socket.intercepting}});
+                           {"intercepting", socket.intercepting},
+                           {"datagrams", socket.datagrams},
+                           {"mode", static_cast<int>(socket.mode)}});
     Json json{{"config_file", handover.config_file},
               {"sources", sources},
               {"generation", handover.generation},
@@ -78,7 +87,9 @@ Result<Handover> decode_handover(std::string_view text)
             handover.sockets.push_back({{socket.at("listener").get<std::string>(), endpoint_in(socket.at("bound")),
                                          socket.at("worker").get<std::size_t>()},
                                         endpoint_in(socket.at("asked")),
-                                        socket.at("intercepting").get<bool>()});
+                                        socket.at("intercepting").get<bool>(),
+                                        socket.at("datagrams").get<bool>(),
+                                        mode_in(socket.at("mode"))});
         handover.metrics = json.at("metrics").get<bool>();
         handover.rules = json.at("rules").get<std::string>();
         if (json.contains("level")) {

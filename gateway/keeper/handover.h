@@ -36,6 +36,8 @@ struct Handover {
         link::SocketName name;
         Endpoint asked;
         bool intercepting = false;
+        bool datagrams = false;
+        netfilter::Mode mode = netfilter::Mode::tproxy; ///< of the interception
     };
     std::string config_file;
     config::Sources sources; ///< of the configuration in force

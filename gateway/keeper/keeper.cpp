@@ -360,7 +360,8 @@ private:
         log::set_level(options_.level.value_or(in_force_.loaded->settings.control.level));
         auto next = descriptors.begin();
         for (auto& socket : handover.sockets)
-            in_force_.held.push_back({std::move(socket.name), socket.asked, socket.intercepting, std::move(*next++)});
+            in_force_.held.push_back({std::move(socket.name), socket.asked, socket.intercepting, socket.datagrams,
+                                      std::move(*next++), socket.mode});
         inherited_.control = std::move(*next++);
         if (handover.metrics) inherited_.metrics = std::move(*next++);
         if (!handover.rules.empty()) {

@@ -45,7 +45,7 @@ Result<Parcel> pack(Estate& estate)
     handover.level = in_force.level;
     Parcel parcel;
     for (const auto& held : in_force.held) {
-        handover.sockets.push_back({held.name, held.asked, held.intercepting});
+        handover.sockets.push_back({held.name, held.asked, held.intercepting, held.datagrams, held.mode});
         parcel.descriptors.emplace_back(::dup(held.socket.number()));
     }
     auto listeners = estate.server.listeners();

@@ -15,7 +15,13 @@ Handover sample()
     handover.workers = 2;
     handover.level = log::Level::debug;
     handover.sockets = {{{"web", *Endpoint::parse("127.0.0.1:4711"), 1}, *Endpoint::parse("127.0.0.1:0"), true},
-                        {{"public", *Endpoint::parse("[::]:80"), 0}, *Endpoint::parse("[::]:80"), false}};
+                        {{"public", *Endpoint::parse("[::]:80"), 0}, *Endpoint::parse("[::]:80"), false},
+                        {{"dns", *Endpoint::parse("127.0.0.1:53"), 0}, *Endpoint::parse("127.0.0.1:0"), true, true},
+                        {{"nat", *Endpoint::parse("0.0.0.0:99"), 0},
+                         *Endpoint::parse("0.0.0.0:0"),
+                         true,
+                         false,
+                         netfilter::Mode::redirect}};
     handover.metrics = true;
     handover.rules = "table gateway\n";
     return handover;
@@ -32,11 +38,15 @@ TEST(Handover, ComesBackAsItWas)
     EXPECT_EQ(handover.generation, 7U);
     EXPECT_EQ(handover.workers, 2U);
     EXPECT_EQ(handover.level, log::Level::debug);
-    ASSERT_EQ(handover.sockets.size(), 2U);
+    ASSERT_EQ(handover.sockets.size(), 4U);
     EXPECT_EQ(handover.sockets[0].name, sample().sockets[0].name);
     EXPECT_EQ(handover.sockets[0].asked, sample().sockets[0].asked);
     EXPECT_TRUE(handover.sockets[0].intercepting);
     EXPECT_FALSE(handover.sockets[1].intercepting);
+    EXPECT_FALSE(handover.sockets[1].datagrams);
+    EXPECT_TRUE(handover.sockets[2].datagrams);
+    EXPECT_EQ(handover.sockets[2].mode, netfilter::Mode::tproxy);
+    EXPECT_EQ(handover.sockets[3].mode, netfilter::Mode::redirect);
     EXPECT_TRUE(handover.metrics);
     EXPECT_EQ(handover.rules, "table gateway\n");
 }
