@@ -1,6 +1,8 @@
 # gw_room(name AT folder USES rooms...): library gw_name of every .cpp in the folder (not main*.cpp), linked with the rooms
 # it may use. A folder may have a room.cmake with what is special to it (outside libraries, programs of its own).
 # SETTINGS_OF: the rooms of which it may include settings.h only.
+option(GW_TOGETHER "read the files of a room together" OFF)
+set(together waf intake upstream datagram proxy session config control keeper relay tls)
 function(gw_room name)
     cmake_parse_arguments(ROOM "" "AT" "USES;SETTINGS_OF" ${ARGN})
     set(folder ${CMAKE_SOURCE_DIR}/${ROOM_AT})
@@ -12,6 +14,12 @@ function(gw_room name)
     else()
         add_library(gw_${name} STATIC ${sources})
         set(scope PUBLIC)
+        # Rooms full of coroutines compile in half the time when their files are read together. Not for who changes
+        # one file at a time, so: where everything is compiled anew, and under the sanitizers.
+        if(GW_TOGETHER AND name IN_LIST together)
+            set_target_properties(gw_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+            target_compile_options(gw_${name} PRIVATE -Wno-subobject-linkage)
+        endif()
         if(name STREQUAL "base")
             target_precompile_headers(gw_base PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
         elseif(NOT GW_SANITIZE STREQUAL "fuzzer")

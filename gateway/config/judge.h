@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace gw::config {
+
+inline constexpr std::uint64_t largest_rule_id = 2'147'483'647;
 
 // What is wrong with a text where such a thing is wanted, and what to write instead; empty: nothing is wrong.
 

@@ -14,7 +14,6 @@ constexpr std::size_t longest_name_bytes = 64;
 constexpr std::size_t longest_text_bytes = 8'192;
 constexpr std::size_t longest_socket_bytes = 107; // sun_path without its NUL
 constexpr std::size_t longest_table_bytes = 64;
-constexpr std::uint64_t largest_rule_id = 2'147'483'647;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -24,7 +23,7 @@ template <class Allowed> bool all_of(std::string_view text, Allowed allowed)
     return std::all_of(text.begin(), text.end(), allowed);
 }
 
-bool any_of(char c, std::string_view letters) { return letters.find(c) != std::string_view::npos; }
+bool one_of(char c, std::string_view letters) { return letters.find(c) != std::string_view::npos; }
 
 bool is_visible_ascii(std::string_view text)
 {
@@ -89,7 +88,7 @@ std::string judge_pool(std::string_view text)
 std::string judge_name(std::string_view text)
 {
     const bool good = !text.empty() && text.size() <= longest_name_bytes && (is_letter(text[0]) || is_digit(text[0])) &&
-                      all_of(text, [](char c) { return is_letter(c) || is_digit(c) || any_of(c, "_.-"); });
+                      all_of(text, [](char c) { return is_letter(c) || is_digit(c) || one_of(c, "_.-"); });
     return good ? "" : "must be a name of at most 64 letters, digits, \"_\", \".\" and \"-\", not " + in_quotes(text);
 }
 
@@ -119,7 +118,7 @@ std::string judge_path(std::string_view text)
 std::string judge_method(std::string_view text)
 {
     const bool token = !text.empty() && text.size() <= longest_name_bytes && all_of(text, [](char c) {
-        return (is_letter(c) && c <= 'Z') || is_digit(c) || any_of(c, "-_");
+        return (is_letter(c) && c <= 'Z') || is_digit(c) || one_of(c, "-_");
     });
     if (token) return {};
     std::string upper{text.substr(0, longest_name_bytes)};
@@ -176,7 +175,7 @@ std::string judge_target(std::string_view text)
 std::string judge_field_name(std::string_view text)
 {
     const bool token = !text.empty() && text.size() <= 256 &&
-                       all_of(text, [](char c) { return is_letter(c) || is_digit(c) || any_of(c, "!#$%&'*+-.^_`|~"); });
+                       all_of(text, [](char c) { return is_letter(c) || is_digit(c) || one_of(c, "!#$%&'*+-.^_`|~"); });
     if (!token) return "must be the name of a header field, not " + in_quotes(text);
     if (std::find(framing_fields.begin(), framing_fields.end(), lower(text)) != framing_fields.end())
         return in_quotes(text) + " cannot be changed: the gateway writes it anew on each side";
@@ -206,7 +205,7 @@ std::string judge_socket(std::string_view text)
 std::string judge_group(std::string_view text)
 {
     const bool good = !text.empty() && text.size() <= 32 && text[0] != '-' &&
-                      all_of(text, [](char c) { return is_letter(c) || is_digit(c) || any_of(c, "_.-"); });
+                      all_of(text, [](char c) { return is_letter(c) || is_digit(c) || one_of(c, "_.-"); });
     return good ? "" : "must be the name of a group, not " + in_quotes(text);
 }
 
@@ -235,7 +234,7 @@ std::string judge_rule_target(std::string_view text)
         text.size() <= 256 && !variable.empty() && is_letter(variable[0]) &&
         all_of(variable, [](char c) { return (is_letter(c) && c <= 'Z') || c == '_'; }) &&
         (colon == std::string_view::npos || (colon + 1 < text.size() && all_of(text.substr(colon + 1), [](char c) {
-                                                 return is_letter(c) || is_digit(c) || any_of(c, "_.-[]/^$*+@:");
+                                                 return is_letter(c) || is_digit(c) || one_of(c, "_.-[]/^$*+@:");
                                              })));
     return good ? "" : "must be what a rule looks at, such as ARGS:html or REQUEST_COOKIES, not " + in_quotes(text);
 }

@@ -11,7 +11,7 @@ namespace gw::config {
 
 namespace {
 
-constexpr std::size_t most_bytes = 16 * 1024 * 1024;
+constexpr std::size_t most_bytes_of_a_file = 16 * 1024 * 1024;
 
 constexpr std::string_view least_that_works = "no listeners, so the gateway would do nothing. The least that works:\n"
                                               "listeners:\n"
@@ -25,7 +25,7 @@ std::vector<Node> read_documents(const Sources& sources, Report& report)
     std::vector<Node> documents;
     documents.reserve(sources.size()); // notes point into them
     for (std::uint32_t file = 0; file < sources.size(); ++file) {
-        if (sources[file].text.size() > most_bytes) {
+        if (sources[file].text.size() > most_bytes_of_a_file) {
             report.add({file, 1, 1}, "", "is larger than 16 MiB");
             continue;
         }

@@ -15,7 +15,7 @@ namespace gw::config {
 namespace {
 
 constexpr std::size_t most_file_bytes = 16 * 1024 * 1024;
-constexpr std::size_t most_bytes = 64 * 1024 * 1024;
+constexpr std::size_t most_bytes_together = 64 * 1024 * 1024;
 constexpr std::size_t most_files = 1'000;
 
 struct File {
@@ -111,7 +111,7 @@ Problems add_included(Sources& sources, const File& main, const Node& include)
         if (file.wrong.empty() && file.device == main.device && file.inode == main.inode)
             continue; // "*.yaml" fits itself
         bytes += file.text.size();
-        if (bytes > most_bytes) return {{where, "include", "the files are larger than 64 MiB together"}};
+        if (bytes > most_bytes_together) return {{where, "include", "the files are larger than 64 MiB together"}};
         if (!file.wrong.empty()) problems.push_back({where, "include", printable(name) + " " + file.wrong});
         sources.push_back({name, std::move(file.text)});
     }

@@ -6,7 +6,6 @@ namespace gw::config {
 
 namespace {
 
-constexpr std::uint64_t largest_rule_id = 2'147'483'647;
 constexpr std::uint64_t largest_score = 10'000;
 constexpr std::uint64_t largest_inspected_bytes = 64 * 1024 * 1024;
 

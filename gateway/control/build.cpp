@@ -90,10 +90,10 @@ std::variant<session::GenerationPtr, Problems> build(const config::Settings& set
         std::move(std::get<route::Table>(table)), std::move(plans), {}, settings.waf, settings.proxy, settings.pools};
     site.instance = around.instance;
     auto guard = std::make_shared<const upstream::Guard>(around.local, around.own_sockets);
-    auto generation = std::make_shared<session::Generation>(session::Generation{
-        around.number, settings.listeners, std::move(site), std::move(inspectors), std::move(guard), std::move(*tls),
-        settings.intake, settings.relay, settings.upstream, settings.session, settings.datagram,
-        introduces(settings.pools)});
+    auto generation = std::make_shared<session::Generation>(
+        session::Generation{around.number, settings.listeners, std::move(site), std::move(inspectors), std::move(guard),
+                            std::move(*tls), settings.intake, settings.relay, settings.upstream, settings.session,
+                            settings.datagram, introduces(settings.pools)});
     return session::GenerationPtr{std::move(generation)};
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/control/data_process.h"
 
+#include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
 #include "gateway/control/answers.h"
 #include "gateway/control/build.h"
@@ -48,10 +49,6 @@ template <class Answer> struct Gathering {
 };
 
 // A bug ends the process: the keeper starts the next one, and says so in the log.
-constexpr auto end_on_bug = [](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
-};
-
 class DataProcess {
 public:
     DataProcess(Descriptor link, std::string inspector_program)

@@ -25,7 +25,7 @@ bool set(const Descriptor& socket, int level, int option, int value)
     return ::setsockopt(socket.number(), level, option, &value, sizeof value) == 0;
 }
 
-Error error_with(Fault fault, std::string what)
+Error datagram_error(Fault fault, std::string what)
 {
     return Error{fault, Side::gateway, std::move(what), {errno, boost::system::system_category()}};
 }
@@ -36,7 +36,7 @@ Result<Descriptor> open_datagram_socket(const Endpoint& at, std::uint32_t own_ma
 {
     const bool v6 = at.address.is_v6();
     Descriptor socket{::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP)};
-    if (!socket.is_open()) return error_with(Fault::system, "UDP socket for " + at.text());
+    if (!socket.is_open()) return datagram_error(Fault::system, "UDP socket for " + at.text());
     const bool plain =
         set(socket, SOL_SOCKET, SO_REUSEPORT, 1) && (!v6 || set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
         (v6 ? set(socket, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1) : set(socket, IPPROTO_IP, IP_RECVORIGDSTADDR, 1));
@@ -45,7 +45,7 @@ Result<Descriptor> open_datagram_socket(const Endpoint& at, std::uint32_t own_ma
         (v6 ? set(socket, IPPROTO_IPV6, IPV6_TRANSPARENT, 1) : set(socket, IPPROTO_IP, IP_TRANSPARENT, 1)) &&
         (own_mark == 0 || set(socket, SOL_SOCKET, SO_MARK, static_cast<int>(own_mark)));
     if (!privileged)
-        return error_with(Fault::denied, "transparent UDP socket on " + at.text() +
+        return datagram_error(Fault::denied, "transparent UDP socket on " + at.text() +
                                              ": needs CAP_NET_ADMIN or CAP_NET_RAW; start gatewayd as root or by its "
                                              "unit");
     if (!set(socket, SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer_bytes))
@@ -53,7 +53,7 @@ Result<Descriptor> open_datagram_socket(const Endpoint& at, std::uint32_t own_ma
     sockaddr_storage name{};
     const auto size = to_sockaddr(at, name);
     if (::bind(socket.number(), reinterpret_cast<const sockaddr*>(&name), size) != 0)
-        return error_with(errno == EADDRINUSE ? Fault::refused : Fault::system, "UDP on " + at.text());
+        return datagram_error(errno == EADDRINUSE ? Fault::refused : Fault::system, "UDP on " + at.text());
     return socket;
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/intake/learn_flow.h"
 
+#include "gateway/intake/socket_name.h"
 #include "netfilter/original_destination.h"
 #include "netfilter/reach.h"
 
@@ -10,14 +11,6 @@
 namespace gw::intake {
 
 namespace {
-
-std::optional<Endpoint> name_of_socket(int socket)
-{
-    sockaddr_storage name{};
-    socklen_t size = sizeof name;
-    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) != 0) return std::nullopt;
-    return from_sockaddr(name);
-}
 
 Error dialled_directly(const Endpoint& at)
 {

@@ -1,6 +1,7 @@
 #include "gateway/intake/listener.h"
 
 #include "gateway/intake/datagram_socket.h"
+#include "gateway/intake/socket_name.h"
 #include "netfilter/reply_socket.h"
 
 #include <algorithm>
@@ -78,14 +79,6 @@ Result<> set_options(const Descriptor& socket, const Endpoint& at, const Options
         if (marked != 0 && options.transparent) return privilege_error(at);
     }
     return {};
-}
-
-std::optional<Endpoint> name_of_socket(int socket)
-{
-    sockaddr_storage name{};
-    socklen_t size = sizeof name;
-    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) != 0) return std::nullopt;
-    return from_sockaddr(name);
 }
 
 Result<ListeningSocket> named(Descriptor socket, const Endpoint& at)

@@ -1,4 +1,5 @@
 // Whether what came into force lasts; then a later start may fall back to it.
+#include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
 #include "gateway/keeper/changes.h"
 
@@ -7,15 +8,7 @@
 
 namespace gw::keeper {
 
-namespace {
-
 using namespace std::chrono_literals;
-
-constexpr auto end_on_bug = [](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
-};
-
-} // namespace
 
 void Changes::began()
 {

@@ -1,4 +1,5 @@
 // A configuration on trial: in force, but not for a later start, until it is confirmed.
+#include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
 #include "gateway/keeper/changes.h"
 
@@ -10,10 +11,6 @@ namespace gw::keeper {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr auto end_on_bug = [](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
-};
 
 constexpr const char* no_state_directory =
     "no state directory is kept, and without one this cannot survive a crash; start gatewayd with --state-dir";

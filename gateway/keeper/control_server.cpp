@@ -2,6 +2,7 @@
 
 #include "gateway/base/buffer.h"
 #include "gateway/base/descriptor.h"
+#include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
 #include "gateway/base/socket_stream.h"
 #include "gateway/http/body.h"
@@ -23,10 +24,6 @@ namespace gw::keeper {
 namespace {
 
 constexpr auto pause_when_full = std::chrono::milliseconds{50};
-
-constexpr auto end_on_bug = [](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
-};
 
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 

@@ -1,5 +1,6 @@
 #include "gateway/keeper/data_side.h"
 
+#include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -11,10 +12,6 @@ namespace gw::keeper {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr auto end_on_bug = [](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
-};
 
 std::string how_it_ended(int status)
 {

@@ -1,6 +1,7 @@
 #include "gateway/keeper/keeper.h"
 
 #include "gateway/base/deadline.h"
+#include "gateway/base/end_on_bug.h"
 #include "gateway/keeper/answers.h"
 #include "gateway/keeper/changes.h"
 #include "gateway/keeper/control_server.h"
@@ -24,10 +25,6 @@
 namespace gw::keeper {
 
 namespace {
-
-constexpr auto end_on_bug = [](std::exception_ptr bug) {
-    if (bug) std::rethrow_exception(bug);
-};
 
 /// What only a start can change, by name; empty: the change can be made while running.
 std::string fixed_changes(const config::Settings& now, const config::Settings& next)

@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t read_bytes = 16 * 1024;
+constexpr std::size_t head_read_bytes = 16 * 1024;
 
 } // namespace
 
@@ -70,7 +70,7 @@ Task<Result<bool>> HttpSession::read_head()
                 co_return refusal->error;
             }
         }
-        auto count = co_await client_.stream.read_some(client_.received.prepare(read_bytes));
+        auto count = co_await client_.stream.read_some(client_.received.prepare(head_read_bytes));
         if (!count) {
             if (!begun) co_return false; // an idle connection that ends, however it does, has lost nothing
             if (count.error().fault == Fault::timed_out) {

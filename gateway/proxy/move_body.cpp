@@ -10,7 +10,7 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::size_t chunks_per_write = 16;
-constexpr std::size_t read_bytes = 32 * 1024;
+constexpr std::size_t body_read_bytes = 32 * 1024;
 
 asio::const_buffer buffer_of(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -83,7 +83,7 @@ Error too_slow(const Pace& pace)
 /// Reads more of a body. False: the stream ended where the body may end.
 Task<Result<bool>> read_more(BodySource from)
 {
-    const auto into = from.received.prepare(read_bytes);
+    const auto into = from.received.prepare(body_read_bytes);
     if (into.size() == 0) co_return Error{Fault::too_large, Side::gateway, "framing larger than the buffer", {}};
     const bool paced = from.pace != nullptr && from.pace->bytes_per_second != 0;
     Clock::duration limit = from.idle_limit;

@@ -7,7 +7,7 @@ namespace gw::proxy {
 namespace {
 
 constexpr int max_interim_responses = 16;
-constexpr std::size_t read_bytes = 16 * 1024;
+constexpr std::size_t rest_read_bytes = 16 * 1024;
 
 /// Status line and fields of a response that has no body, up to those that are ours.
 void begin_bodiless(std::string& out, const http::ResponseHead& response)
@@ -55,7 +55,7 @@ Task<Result<>> HttpSession::read_response_head()
             }
         }
         response_.status = 0;
-        const auto into = received.prepare(read_bytes);
+        const auto into = received.prepare(rest_read_bytes);
         if (into.size() == 0) co_return Error{Fault::too_large, Side::upstream, "response head", {}};
         auto count = co_await upstream_->stream->read_some(into);
         if (!count) co_return count.error();

@@ -57,7 +57,8 @@ private:
     void write_intercept(const netfilter::Intercept& intercept)
     {
         line("    intercept:");
-        line("      mode: tproxy");
+        static constexpr const char* modes[] = {"tproxy", "redirect", "external"};
+        line(std::string{"      mode: "} + modes[static_cast<int>(intercept.mode)]);
         line(std::string{"      transport: "} + (intercept.transport == netfilter::Transport::udp ? "udp" : "tcp"));
         if (!intercept.interfaces.empty()) line("      interfaces: " + texts(intercept.interfaces));
         line("      to: " + addresses(intercept.to));
@@ -66,6 +67,7 @@ private:
              }));
         line("      except: {from: " + addresses(intercept.except_from) + ", to: " + addresses(intercept.except_to) +
              "}");
+        if (intercept.mode == netfilter::Mode::external) return; // others' rules say what then holds
         line(std::string{"      when_down: "} + (intercept.when_down == netfilter::WhenDown::pass     ? "pass"
                                                  : intercept.when_down == netfilter::WhenDown::reject ? "reject"
                                                                                                       : "drop"));
@@ -77,10 +79,12 @@ private:
             static constexpr const char* protocols[] = {"auto", "http", "tls", "tcp", "udp"};
             line("  - name: " + quote(listener.name));
             if (listener.intercept) write_intercept(*listener.intercept);
-            if (!listener.intercept) line("    bind: " + addresses(listener.bind));
+            if (listener.binds()) line("    bind: " + addresses(listener.bind));
             line(std::string{"    protocol: "} + protocols[static_cast<int>(listener.protocol)]);
-            line(std::string{"    client_address: "} +
-                 (listener.client_address == intake::ClientAddress::keep ? "keep" : "gateway"));
+            static constexpr const char* sources[] = {"keep", "keep_with_port", "gateway"};
+            line(std::string{"    client_address: "} + sources[static_cast<int>(listener.client_address)]);
+            line("    limits: {connections: " + std::to_string(listener.max_connections) +
+                 ", per_client: " + std::to_string(listener.max_per_client) + "}");
             line("    default: " + (listener.otherwise == intake::Otherwise::pool   ? "pool:" + listener.pool_name
                                     : listener.otherwise == intake::Otherwise::deny ? "deny"
                                                                                     : "original"));
@@ -162,7 +166,10 @@ private:
              "}, level: " + levels[static_cast<int>(settings.control.level)] + "}");
         line("limits: {connections: " + std::to_string(settings.session.connections) +
              ", header_bytes: " + std::to_string(settings.proxy.limits.head_bytes) +
-             ", udp_flows: " + std::to_string(settings.datagram.flows) +
+             ", per_client: " + std::to_string(settings.session.per_client) +
+             (settings.session.memory_bytes != 0 ? ", memory: " + std::to_string(settings.session.memory_bytes) : "") +
+             ", min_body_rate: " + std::to_string(settings.proxy.least_body_bytes_per_second) + ", hops: " +
+             std::to_string(settings.proxy.own_hops) + ", udp_flows: " + std::to_string(settings.datagram.flows) +
              ", headers: " + std::to_string(settings.proxy.limits.fields) + "}");
         line("# target_bytes " + std::to_string(settings.proxy.limits.target_bytes));
     }
@@ -173,6 +180,7 @@ private:
         line("  proxy_header: " + time(settings.intake.proxy_header_limit));
         line("  request_head: " + time(settings.proxy.head_limit));
         line("  keep_alive: " + time(settings.proxy.keep_alive_limit));
+        line("  body_grace: " + time(settings.proxy.body_grace));
         line("  body_idle: " + time(settings.proxy.body_idle_limit));
         line("  upgraded_idle: " + time(settings.proxy.upgraded_idle_limit));
         line("  connect: " + time(settings.upstream.connect_limit));
@@ -190,7 +198,8 @@ private:
         line("kernel: {table: " + quote(kernel.table) + ", mark_mask: " + std::to_string(kernel.mark_mask) +
              ", captured_mark: " + std::to_string(kernel.captured_mark) +
              ", own_mark: " + std::to_string(kernel.own_mark) + ", route_table: " + std::to_string(kernel.route_table) +
-             ", rule_priority: " + std::to_string(kernel.rule_priority) + "}");
+             ", rule_priority: " + std::to_string(kernel.rule_priority) + ", zone: " + std::to_string(kernel.zone) +
+             "}");
         line("# upstream " + std::to_string(settings.upstream.own_mark));
         line("# datagram " + std::to_string(settings.datagram.own_mark));
     }

@@ -23,7 +23,7 @@ TEST(Describe, ShowsTheLineAndPointsAtThePlace)
 {
     EXPECT_EQ(described("listeners:\n  - bind: [\"127.0.0.1:80\"]\n    prots: [80]\n"),
               "gateway.yaml:3:5: listeners[0].prots: unknown key; known here: name, intercept, bind, protocol, "
-              "client_address, default, proxy_protocol\n"
+              "client_address, default, proxy_protocol, limits\n"
               "  3 |     prots: [80]\n"
               "    |     ^\n");
 }

@@ -163,7 +163,7 @@ constexpr Row rows[] = {
      "2:13 listeners[0].bind[0]: needs a port"},
     {"listeners:\n  - {bind: [\"[::]:80\"], intercept: {mode: external, to: [192.0.2.1], ports: [80]}}\n"
      "  - bind: [\"0.0.0.0:80\"]\n",
-     "3:12 listeners[1].bind[0]: 0.0.0.0:80 is taken already, at gateway.yaml:2:12"},
+     "3:12 listeners[1].bind[0]: 0.0.0.0:80 is taken already, at gateway.yaml:2:13"},
     {"kernel: {captured_mark: 0}", "must be 1 to 4294967295, not 0"},
     {"kernel: {captured_mark: 0x04000000}", "1:25 kernel.captured_mark: has bits that are not in mark_mask"},
     {"listeners:\n  - {bind: [\"127.0.0.1:80\"], default: original}\n",
@@ -206,7 +206,7 @@ constexpr Row rows[] = {
     {"kernel: {own_mark: 0}", "must be 1 to 4294967295, not 0"},
     // UDP
     {"listeners: [{intercept: {to: [192.0.2.1], ports: [80]}, protocol: udp}]",
-     "1:68 listeners[0].protocol: \"udp\" goes with \"transport: udp\" in \"intercept\""},
+     "1:67 listeners[0].protocol: \"udp\" goes with \"transport: udp\" in \"intercept\""},
     {"listeners: [{intercept: {transport: udp, to: [192.0.2.1], ports: [80]}, protocol: http}]",
      "listeners[0].protocol: \"http\" does not go with \"transport: udp\"; leave it out, or write udp"},
     {"listeners: [{name: dns, intercept: {transport: udp, to: [192.0.2.1], ports: [53]}}]\n"
@@ -217,7 +217,7 @@ constexpr Row rows[] = {
 /// What the contract names and the program does not have.
 constexpr Row not_yet[] = {
     {"listeners: [{bind: [\"127.0.0.1:80\"], protocol: udp}]",
-     "1:40 listeners[0].protocol: \"udp\" with \"bind\" is not supported yet; take UDP over with"},
+     "1:48 listeners[0].protocol: \"udp\" with \"bind\" is not supported yet; take UDP over with"},
     {"listeners: [{bind: [\"127.0.0.1:80\"], certificates: []}]", "1:38 listeners[0].certificates:"},
     {"listeners: [{bind: [\"127.0.0.1:80\"], default: tunnel:x}]", "listeners[0].default: \"tunnel:x\" is"},
     {"routes: [{to: tunnel:home}]", "routes[0].to: \"tunnel:home\" is"},

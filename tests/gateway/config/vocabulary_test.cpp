@@ -65,11 +65,13 @@ std::vector<std::string> samples(const Leaf& leaf)
     for (const auto& word : type.words)
         if (leaf.path == "listeners.protocol" && word.text == "udp")
             continue; // goes with another transport only
+        else if (leaf.path == "listeners.intercept.mode" && word.text == "external")
+            continue; // goes with addresses of its own only
         else if (word.supported && (leaf.path != "listeners.default" || word.text != "bind"))
             values.emplace_back(word.text);
     const bool number = type.kind == Kind::integer || type.kind == Kind::size || type.kind == Kind::duration;
     if (number) values.insert(values.end(), {value_of(type, type.least), value_of(type, type.most)});
-    if (type.kind == Kind::size) values.push_back("600KiB");
+    if (type.kind == Kind::size) values.push_back(type.least > 600 * 1024 ? "64MiB" : "600KiB");
     return values;
 }
 
