@@ -126,7 +126,8 @@ TEST_F(Appliance, PassesQuicOnWithAsManyDatagramsAtBothEnds)
         EXPECT_TRUE(read_file(download.path("file")) == bytes) << "the file came out differently";
         const auto flow = flows_of(gateway, known + 1).back();
         EXPECT_THAT(flow.value("client", ""), HasSubstr(client_at));
-        EXPECT_EQ(flow.value("destination", ""), Endpoint{*Address::parse(server_at), 443}.text());
+        const Endpoint there{*Address::parse(server_at), 443};
+        EXPECT_EQ(flow.value("destination", ""), there.text());
         EXPECT_GT(flow.value("to_client_bytes", std::size_t{0}), size);
         EXPECT_EQ(flow.value("from_client_datagrams", std::size_t{0}),
                   datagrams_arrived(network.servers()) - servers_before);
