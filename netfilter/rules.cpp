@@ -34,7 +34,8 @@
 // path that takes only smaller packets, or a port where nobody listens.
 //
 // Fragments: a tproxy expression switches on reassembly (priority -400) in its namespace, so rules see whole packets.
-// No rule here looks at conntrack, so untracked packets are treated alike.
+// No rule here looks at conntrack, so untracked packets are treated alike; but where a redirect is or was in force, its
+// connections under way are left to it.
 
 namespace gw::netfilter {
 namespace {
@@ -249,6 +250,7 @@ std::vector<Rule> rules_of(const Plan& plan, std::string_view captures)
     add_divert(rules, plan);
     rules.push_back({prerouting, "fib daddr type { local, broadcast, anycast, multicast } return", "local", {}});
     add_gate(rules, plan, prerouting);
+    if (plan.redirects) rules.push_back({prerouting, "ct status & dnat != 0 return", "redirected before", {}});
     const std::string chain(captures);
     rules.push_back({prerouting, "jump " + chain, "captures", {chain}});
     for (std::size_t index = 0; index < plan.captures.size(); ++index)

@@ -64,10 +64,17 @@ std::string HttpSession::request_id() const
     return id;
 }
 
+/// The gateway ends, or another configuration is in force: the client's next connection gets that.
+bool HttpSession::is_last_answer() const
+{
+    if (around_.draining != Draining::no) return true;
+    return around_.newest != nullptr && *around_.newest != around_.configuration;
+}
+
 /// True when what is left of the request's body is so little that reading it costs less than a new connection.
 bool HttpSession::can_keep_after_answer() const
 {
-    if (!head_.keep_alive || around_.draining != Draining::no) return false;
+    if (!head_.keep_alive || is_last_answer()) return false;
     // Part of such a body may have been read and not sent: where the next request begins, nobody knows.
     if (upload_begun_ && !request_sent_) return false;
     if (body_is_here() || request_body_.ended()) return true;

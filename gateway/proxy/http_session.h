@@ -99,6 +99,7 @@ private:
     Task<Result<Next>> answer_refusal(int status);
     Task<Result<>> refuse_head(int status);
     bool can_keep_after_answer() const;
+    bool is_last_answer() const;
     Task<void> linger();
     std::string request_id() const;
 

@@ -40,6 +40,8 @@ struct Surroundings {
     upstream::Dialer& dialer;
     const Draining& draining;
     const std::atomic<bool>* shedding = nullptr; ///< true: memory is short, requests are answered 503; null: never
+    std::uint64_t configuration = 0;             ///< number of the one that `site` belongs to
+    const std::uint64_t* newest = nullptr;       ///< of the one in force; null: `configuration` stays in force
 };
 
 /// Serves one request after another until the client or the gateway ends the connection, or a protocol upgrade: then

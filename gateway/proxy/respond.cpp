@@ -94,7 +94,7 @@ BodyForm HttpSession::client_form() const
 
 bool HttpSession::client_may_keep() const
 {
-    if (!head_.keep_alive || around_.draining != Draining::no) return false;
+    if (!head_.keep_alive || is_last_answer()) return false;
     if (record_.number >= site_.settings.requests_per_connection) return false;
     if (!request_sent_) return false; // its body is still on the way; nobody will read the rest
     const auto kind = response_.framing.kind;

@@ -174,6 +174,7 @@ void Worker::install(GenerationPtr generation)
     counters_.routes.assign(generation->site.routes.routes().size(), {});
     for (const auto& listener : generation->listeners) counters_.listeners[listener.name];
     datagrams_.install(*generation);
+    newest_ = generation->number;
     generation_ = std::move(generation);
 }
 
@@ -387,7 +388,7 @@ void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::Li
 
 // --- for its sessions
 
-Surroundings Worker::surroundings() { return {generation_, inspector_, *pools_, draining_, gate_.shedding()}; }
+Surroundings Worker::surroundings() { return {generation_, inspector_, *pools_, draining_, gate_.shedding(), newest_}; }
 
 void Worker::began(Session& session)
 {

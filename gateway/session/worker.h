@@ -127,6 +127,7 @@ private:
     Datagrams datagrams_;
     std::optional<Gate::Pass> datagrams_pass_; // while a drain waits for answers
     proxy::Draining draining_ = proxy::Draining::no;
+    std::uint64_t newest_ = 0; // number of generation_
     std::thread thread_;
 };
 

@@ -128,7 +128,7 @@ TEST_F(Appliance, RefusesADestinationThatConntrackHasTheWrongWayRound)
     auto client = network.client("10.0.1.2").dials("10.0.1.1:15001", 0, Milliseconds{3'000});
     if (client.connected()) {
         client.sends(request("GET", "/", "10.0.1.2:8000"));
-        client.receives_all();
+        client.receives_until("\r\n"); // 403, or nothing
     }
 
     for (const auto& record : gateway.records()) EXPECT_EQ(record.value("upstream", ""), "") << record;

@@ -58,6 +58,20 @@ protected:
         fields >> user >> system;
         return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
     }
+    /// From now on that many descriptors. Only a process of the same user may ask for that. What went wrong, or nothing.
+    static std::string lets_open(int id, std::ptrdiff_t count)
+    {
+        const auto status = read_file("/proc/" + std::to_string(id) + "/status");
+        const auto first_number = [&](const std::string& name) {
+            std::istringstream line(status.substr(status.find(name) + name.size()));
+            std::string number;
+            line >> number;
+            return number;
+        };
+        return run({"setpriv", "--reuid", first_number("Uid:"), "--regid", first_number("Gid:"), "--clear-groups",
+                    "prlimit", "--pid", std::to_string(id), "--nofile=" + std::to_string(count) + ":"})
+            .err;
+    }
     static std::size_t resident_kib(int id)
     {
         std::ifstream file("/proc/" + std::to_string(id) + "/status");
@@ -172,9 +186,7 @@ TEST_F(Limits, SurviveDescriptorsThatRunOut)
     gateway.runs_with(answering());
     const auto id = data_process();
     const auto open = std::distance(std::filesystem::directory_iterator("/proc/" + std::to_string(id) + "/fd"), {});
-    const rlimit few{static_cast<rlim_t>(open + 20), static_cast<rlim_t>(open + 20)};
-    if (::prlimit(id, RLIMIT_NOFILE, &few, nullptr) != 0)
-        GTEST_SKIP() << "the limit of a running process may not be changed here";
+    ASSERT_EQ(lets_open(id, open + 20), "");
     std::deque<Socket> many;
     for (std::size_t i = 0; i < 1'000; ++i) many.push_back(client(i).dials("10.0.1.1:8000"));
     const auto failures = [&] {
@@ -190,9 +202,8 @@ TEST_F(Limits, SurviveDescriptorsThatRunOut)
     std::printf("{\"figure\": \"no descriptors\", \"cpu_per_cent\": %.1f}\n", share * 100);
     EXPECT_LT(share, 0.5) << "it spins";
 
-    const rlimit enough{20'000, 20'000};
     many.clear();
-    ASSERT_EQ(::prlimit(id, RLIMIT_NOFILE, &enough, nullptr), 0);
+    ASSERT_EQ(lets_open(id, 20'000), "");
     const auto relief = Clock::now();
     EXPECT_TRUE(eventually([&] {
         auto one = client(0).dials("10.0.1.1:8000");
@@ -271,7 +282,8 @@ TEST_F(Limits, OfMemoryShedLoadAndLetItInAgain)
     EXPECT_TRUE(eventually([&] { return turned_away("memory") > 0 || status()["limits"].value("shed", 0) > 0; }))
         << status();
     std::printf("{\"figure\": \"memory\", \"budget_mib\": %zu, \"most_mib\": %zu}\n", budget_mib, most_kib / 1024);
-    EXPECT_LT(most_kib / 1024, budget_mib * 5 / 4);
+    // What comes between two looks is taken before it is seen; whatever the budget, no more than that.
+    EXPECT_LT(most_kib / 1024, budget_mib + 40);
     EXPECT_EQ(data_process(), id) << "it did not survive";
 
     holders.clear();

@@ -86,7 +86,9 @@ TEST_F(Reload, LeavesConnectionsUnderWayTheirConfiguration)
 
     kept.sends(request("GET", "/", "a.example"));
     const auto again = receive_message(kept);
-    EXPECT_THAT(again.head, StartsWith("HTTP/1.1 20"));
+    EXPECT_THAT(again.head, StartsWith("HTTP/1.1 201 "));
+    EXPECT_THAT(again.head, HasSubstr("Connection: close\r\n")) << "it would never see the new configuration";
+    EXPECT_EQ(kept.receives_all(), "");
     relayed.sends("two\n");
     EXPECT_EQ(relayed.receives_until("\n"), "two\n");
     EXPECT_EQ(status_now(), 202);

@@ -155,9 +155,9 @@ TEST_F(Appliance, HasPortsForManyDestinationsOutOfAFew)
 
 TEST_F(Appliance, UsesItsOwnAddressWhenNoPortOfTheClientsIsFree)
 {
-    network.gateway().sets("net/ipv4/ip_local_port_range", "40000 40001");
     Origin origin(network.servers(), "10.0.2.11:8000", echoes_lines());
     gateway.runs_with(by_mode("tproxy"));
+    network.gateway().sets("net/ipv4/ip_local_port_range", "40000 40001"); // its listener has a port already
 
     std::vector<Socket> sockets;
     for (int i = 0; i < 3; ++i) {
