@@ -1,12 +1,12 @@
 #include "gateway/keeper/handover.h"
 
+#include "gateway/keeper/answers.h"
+
 #include <nlohmann/json.hpp>
 
 namespace gw::keeper {
 
 namespace {
-
-using Json = nlohmann::json;
 
 /// The library throws on anything unexpected; that ends here.
 template <class Value, class Read> Result<Value> guarded(const char* what, Read read)

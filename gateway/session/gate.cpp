@@ -104,25 +104,41 @@ void Gate::leave(const Pass& pass)
     inside_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-std::variant<Gate::Pass, TurnedAway> Gate::enter(Listener& listener, const Caps& of_listener, const Address& client)
+std::variant<Gate::Pass, TurnedAway> Gate::enter_unnamed(Listener& listener, const Caps& of_listener)
 {
     if (shedding_.load(std::memory_order_relaxed)) return TurnedAway::memory;
     // Counted first and given back by the pass: whatever happens at the same time, nobody is let in past a limit.
     const auto others = inside_.fetch_add(1, std::memory_order_relaxed);
     const auto others_there = listener.inside.fetch_add(1, std::memory_order_relaxed);
-    Pass pass{*this, listener, client};
+    Pass pass{*this, listener};
     if (others >= limit_.load(std::memory_order_relaxed)) return TurnedAway::connections;
     if (of_listener.connections != 0 && others_there >= of_listener.connections)
         return TurnedAway::listener_connections;
+    return pass;
+}
+
+std::optional<TurnedAway> Gate::name(Pass& pass, const Caps& of_listener, const Address& client)
+{
+    pass.client_ = client;
     if (const auto limit = per_client_.load(std::memory_order_relaxed); limit != 0) {
         pass.by_client_ = enter_client(key_of(client, 0), limit);
         if (!pass.by_client_) return TurnedAway::per_client;
     }
     if (of_listener.per_client != 0) {
-        pass.by_listener_and_client_ = enter_client(key_of(client, listener.number), of_listener.per_client);
+        const auto key = key_of(client, pass.listener_->number);
+        pass.by_listener_and_client_ = enter_client(key, of_listener.per_client);
         if (!pass.by_listener_and_client_) return TurnedAway::listener_per_client;
     }
-    return pass;
+    return std::nullopt;
+}
+
+std::variant<Gate::Pass, TurnedAway> Gate::enter(Listener& listener, const Caps& of_listener, const Address& client)
+{
+    auto entered = enter_unnamed(listener, of_listener);
+    auto* pass = std::get_if<Pass>(&entered);
+    if (pass == nullptr) return entered;
+    if (const auto reason = name(*pass, of_listener, client)) return *reason;
+    return entered;
 }
 
 } // namespace gw::session

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -74,9 +75,7 @@ public:
 
     private:
         friend class Gate;
-        Pass(Gate& gate, Listener& listener, const Address& client)
-            : gate_(&gate), listener_(&listener), client_(client)
-        {}
+        Pass(Gate& gate, Listener& listener) : gate_(&gate), listener_(&listener) {}
         explicit Pass(Gate& gate) : gate_(&gate) {}
         Gate* gate_;
         Listener* listener_ = nullptr;
@@ -86,6 +85,10 @@ public:
     };
 
     std::variant<Pass, TurnedAway> enter(Listener& listener, const Caps& of_listener, const Address& client);
+    /// The same of one whose client is not known yet, because who dialled only introduces him.
+    std::variant<Pass, TurnedAway> enter_unnamed(Listener& listener, const Caps& of_listener);
+    /// And now he is. Once a pass. None: he may stay.
+    std::optional<TurnedAway> name(Pass& pass, const Caps& of_listener, const Address& client);
 
     /// Counts as one that is under way, whatever the limits: a drain waits for it.
     Pass hold()

@@ -53,6 +53,10 @@ Task<Result<>> Session::take_proxy_header()
         record_.flow.destination = unmapped(header->destination);
         record_.flow.recovered = Recovered::proxy_header;
     }
+    if (const auto named = host_.named(*this); !named) {
+        stream_.close(true);
+        co_return named.error();
+    }
     if (listener_.serves_nobody)
         co_return Error{Fault::denied, Side::client, "no service stands behind the listener", {}};
     co_return Result<>{};

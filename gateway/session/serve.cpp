@@ -284,7 +284,7 @@ Task<Result<>> Session::serve_http()
         introduction = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
         client.introduction = &introduction;
     }
-    const proxy::Surroundings around{generation.site,    around_.inspector.get(), around_.dialer, around_.draining,
+    const proxy::Surroundings around{generation.site,   around_.inspector.get(), around_.dialer, around_.draining,
                                      &around_.shedding, generation.number,       &around_.newest};
     auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
     if (!upgraded) co_return upgraded.error();

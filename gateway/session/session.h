@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 namespace gw::session {
 
@@ -31,6 +32,8 @@ public:
     virtual ~Host() = default;
     virtual Surroundings surroundings() = 0;
     virtual void began(Session& session) = 0;
+    /// A PROXY header has said who the client is. Error: `denied`, by a limit of connections of one client.
+    virtual Result<> named(Session& session) = 0;
     virtual void ended(Session& session) = 0;
     virtual void request_ended(const proxy::ExchangeRecord& record, const Session& session) = 0;
 };
@@ -90,6 +93,7 @@ private:
     Task<Result<>> relay_over(upstream::Connection& upstream, relay::Settings settings);
     Task<Result<>> serve_http();
 
+    std::optional<Gate::Pass> pass_; // given up after all else
     Host& host_;
     Surroundings around_;
     SocketStream stream_;

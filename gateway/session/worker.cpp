@@ -347,10 +347,12 @@ void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& 
     const auto* settings = generation_->listener(acceptor.listener);
     if (settings == nullptr) return; // closed with this generation; the socket closes here
     const auto client = from_sockaddr(peer);
-    auto entered =
-        gate_.enter(acceptor.gate, Caps{settings->max_connections, settings->max_per_client}, client.address);
+    const Caps caps{settings->max_connections, settings->max_per_client};
+    auto entered = settings->proxy_protocol ? gate_.enter_unnamed(acceptor.gate, caps)
+                                            : gate_.enter(acceptor.gate, caps, client.address);
     if (const auto* reason = std::get_if<TurnedAway>(&entered)) {
-        turn_away(std::move(accepted), *reason, acceptor, client);
+        reset(std::move(accepted));
+        note_turned_away(*reason, acceptor.listener, client);
         return;
     }
     Socket socket{io_};
@@ -364,12 +366,21 @@ void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& 
     serve(std::move(socket), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
 }
 
-void Worker::turn_away(Descriptor accepted, TurnedAway reason, const Acceptor& acceptor, const Endpoint& client)
+void Worker::note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client)
 {
     ++counters_.turned_away;
-    ++counters_.listeners[acceptor.listener].turned_away[static_cast<std::size_t>(reason)];
-    reset(std::move(accepted));
-    refusals_.note(reason, acceptor.listener, client, Refusals::Clock::now());
+    ++counters_.listeners[listener].turned_away[static_cast<std::size_t>(reason)];
+    refusals_.note(reason, listener, client, Refusals::Clock::now());
+}
+
+Result<> Worker::named(Session& session)
+{
+    const auto& listener = session.listener_;
+    const auto& client = session.record().flow.client;
+    const auto reason = gate_.name(*session.pass_, {listener.max_connections, listener.max_per_client}, client.address);
+    if (!reason) return {};
+    note_turned_away(*reason, listener.name, client);
+    return Error{Fault::denied, Side::client, "as many connections of this client as there may be", {}};
 }
 
 void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
@@ -379,7 +390,8 @@ void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::Li
     auto session =
         std::make_unique<Session>(*this, std::move(socket), wheel_, from_sockaddr(peer), listener, std::move(id));
     auto& started = *session;
-    auto finished = [session = std::move(session), pass = std::move(pass)](std::exception_ptr bug, Result<> end) {
+    started.pass_.emplace(std::move(pass));
+    auto finished = [session = std::move(session)](std::exception_ptr bug, Result<> end) {
         if (bug) std::rethrow_exception(bug);
         if (!end) session->set_error(end.error());
     };

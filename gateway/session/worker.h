@@ -86,6 +86,7 @@ public:
     // Host, for the sessions of this worker.
     Surroundings surroundings() override;
     void began(Session& session) override;
+    Result<> named(Session& session) override;
     void ended(Session& session) override;
     void request_ended(const proxy::ExchangeRecord& record, const Session& session) override;
 
@@ -95,7 +96,7 @@ private:
     void admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor);
     void serve(asio::generic::stream_protocol::socket socket, const sockaddr_storage& peer,
                const intake::ListenerSettings& listener, Gate::Pass pass);
-    void turn_away(Descriptor accepted, TurnedAway reason, const Acceptor& acceptor, const Endpoint& client);
+    void note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client);
     void install(GenerationPtr generation);
     void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);
     void wait_for_last(std::chrono::steady_clock::time_point until);

@@ -217,12 +217,14 @@ void look_at_output(const Facts& facts, const Subject& subject, const Case& of, 
     auto packet = of.packet;
     packet.iif.clear();
     packet.oif = of.out;
-    packet.mark = subject.settings.own_mark;
+    const bool twin = of.listener->keeps_port && of.listener->intercept.mode == netfilter::Mode::tproxy;
+    const auto mark = twin ? netfilter::twin_mark(subject.settings) : subject.settings.own_mark;
+    packet.mark = mark;
     report.looked_at("output-drops");
     report.looked_at("source-rewritten");
     for (const char* hook : {"output", "postrouting"})
         for (const auto& fate : fates_of(*facts.ruleset, hook, packet, subject.settings.table)) {
-            const auto accept = accept_mark(*fate.base, subject.settings, subject.settings.own_mark);
+            const auto accept = accept_mark(*fate.base, subject.settings, mark);
             if (drops(fate))
                 report.add({"output-drops", grade(fate, Severity::error),
                             "a rule of somebody else drops what the gateway sends to servers: " + how_sure(fate) +
@@ -231,12 +233,14 @@ void look_at_output(const Facts& facts, const Subject& subject, const Case& of, 
                             accept});
             const bool rewrites = fate.kind == Fate::Kind::masqueraded || fate.kind == Fate::Kind::translated;
             if (rewrites && of.listener->keeps_address)
-                report.add(
-                    {"source-rewritten", grade(fate, Severity::warning),
-                     "a rule of somebody else rewrites the source of what the gateway sends out on " + of.out,
-                     evidence_of(fate),
-                     "client_address: keep of listener " + of.listener->name + ": servers see this host's address",
-                     accept});
+                report.add({"source-rewritten", grade(fate, Severity::warning),
+                            "a rule of somebody else rewrites the source of what the gateway sends out on " + of.out,
+                            evidence_of(fate),
+                            twin ? "client_address: keep_with_port of listener " + of.listener->name +
+                                       ": answers of servers are not found any more, connections time out"
+                                 : "client_address: keep of listener " + of.listener->name +
+                                       ": servers see this host's address",
+                            accept});
         }
 }
 

@@ -81,6 +81,25 @@ protected:
     Socket trusted_sender(std::string_view to) { return network.client("10.0.1.5").dials(to); }
 };
 
+TEST_F(ProxyProtocol, CountsTheClientsOfABalancerNotTheBalancer)
+{
+    gateway.runs_with("listeners: [{bind: [\"10.0.1.1:8000\"], protocol: http, limits: {per_client: 2},\n"
+                      "             proxy_protocol: {required: true, trusted: [10.0.1.5]}}]\n"
+                      "routes: [{to: \"respond:200 hello\"}]\n");
+    std::vector<Socket> open;
+    const auto status_for = [&](const std::string& client) {
+        auto& socket = open.emplace_back(trusted_sender("10.0.1.1:8000"));
+        socket.sends("PROXY TCP4 " + client + " 10.0.1.1 40000 80\r\n" + request("GET", "/", "a.example"));
+        return socket.receives_until("\r\n");
+    };
+    for (const auto* client : {"192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.3"})
+        EXPECT_EQ(status_for(client), "HTTP/1.1 200 OK\r\n") << client;
+    EXPECT_EQ(status_for("192.0.2.1"), "") << "his third";
+    EXPECT_EQ(status_for("192.0.2.3"), "HTTP/1.1 200 OK\r\n");
+    open.front().closes();
+    EXPECT_TRUE(eventually([&] { return status_for("192.0.2.1") == "HTTP/1.1 200 OK\r\n"; }));
+}
+
 TEST_F(ProxyProtocol, TellsTheServersOfMappedPortsWhoTheirClientsAre)
 {
     Origin c2s(network.servers(), "10.0.2.11:5222", speaks_lines(Header::v2));

@@ -51,6 +51,26 @@ TEST_F(GateTest, CountsAClientOverAllListeners)
     EXPECT_FALSE(comes("192.0.2.1", "mail"));
 }
 
+TEST_F(GateTest, CountsAClientWhoIsNamedLaterFromThenOn)
+{
+    gate.set_limits({2, 1});
+    auto& listener = gate.listener("balanced");
+    auto first = gate.enter_unnamed(listener, {});
+    auto second = gate.enter_unnamed(listener, {});
+    auto third = gate.enter_unnamed(listener, {});
+    EXPECT_EQ(std::get<TurnedAway>(third), TurnedAway::connections);
+    EXPECT_EQ(gate.clients(), 0U);
+    {
+        auto one = std::get<Gate::Pass>(std::move(first));
+        auto same = std::get<Gate::Pass>(std::move(second));
+        EXPECT_FALSE(gate.name(one, {}, address("192.0.2.1")));
+        EXPECT_EQ(gate.name(same, {}, address("192.0.2.1")), TurnedAway::per_client);
+        EXPECT_EQ(gate.clients(), 1U);
+    }
+    EXPECT_EQ(gate.clients(), 0U);
+    EXPECT_EQ(gate.inside(), 0U);
+}
+
 TEST_F(GateTest, TakesANetworkOf64BitsForOneClient)
 {
     gate.set_limits({100, 1});

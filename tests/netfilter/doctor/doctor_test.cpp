@@ -276,6 +276,13 @@ std::vector<Row> rows_of_chains()
                               rule("t", "c", R"({"masquerade":null})"));
          },
          "chain inet t c", "nft insert rule inet t c meta mark and 0x3000000 == 0x2000000 accept"},
+        {"source-rewritten", Severity::warning,
+         [](Facts& f, Subject& s) {
+             s.listeners[0].keeps_port = true;
+             has_rules(f, base_chain("t", "c", "postrouting", 100, "accept", "nat") + "," +
+                              rule("t", "c", R"({"masquerade":null})"));
+         },
+         "chain inet t c", "nft insert rule inet t c meta mark and 0x3000000 == 0x3000000 accept"},
     };
 }
 
