@@ -47,9 +47,8 @@ Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vec
             plan.zones_twins || (capture.intercept.keeps_port && capture.intercept.mode != Mode::redirect &&
                                  capture.intercept.transport == Transport::tcp);
     }
-    plan.datagrams = std::any_of(captures.begin(), captures.end(), [](const Capture& capture) {
-        return capture.intercept.transport == Transport::udp;
-    });
+    plan.datagrams = std::any_of(captures.begin(), captures.end(),
+                                 [](const Capture& capture) { return capture.intercept.transport == Transport::udp; });
     plan.captures = std::move(captures);
     plan.interfaces = std::move(present);
     return plan;

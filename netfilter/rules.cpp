@@ -26,9 +26,10 @@
 // `tproxy` stands before `meta mark set`: without a listener it ends the rule, so the mark is not set and the packet
 // goes on unharmed. The other way round the packet would be marked, routed to this host and lost.
 //
-// UDP knows no SYN, and a socket bound to a destination without being connected would be found for what any client sends
-// there, and get it. Ours that answer are bound elsewhere (reply_socket.h), and `tproxy` passes by sockets that are not
-// connected; of others that are transparent, only those with our mark, which are those towards upstreams, are led here.
+// UDP knows no SYN, and a socket bound to a destination without being connected would be found for what any client
+// sends there, and get it. Ours that answer are bound elsewhere (reply_socket.h), and `tproxy` passes by sockets that
+// are not connected; of others that are transparent, only those with our mark, which are those towards upstreams, are
+// led here.
 //
 // An ICMP error about what was sent with a foreign address goes to that address, through this host. It is for us: a
 // path that takes only smaller packets, or a port where nobody listens.

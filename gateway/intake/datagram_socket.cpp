@@ -45,9 +45,10 @@ Result<Descriptor> open_datagram_socket(const Endpoint& at, std::uint32_t own_ma
         (v6 ? set(socket, IPPROTO_IPV6, IPV6_TRANSPARENT, 1) : set(socket, IPPROTO_IP, IP_TRANSPARENT, 1)) &&
         (own_mark == 0 || set(socket, SOL_SOCKET, SO_MARK, static_cast<int>(own_mark)));
     if (!privileged)
-        return datagram_error(Fault::denied, "transparent UDP socket on " + at.text() +
-                                             ": needs CAP_NET_ADMIN or CAP_NET_RAW; start gatewayd as root or by its "
-                                             "unit");
+        return datagram_error(Fault::denied,
+                              "transparent UDP socket on " + at.text() +
+                                  ": needs CAP_NET_ADMIN or CAP_NET_RAW; start gatewayd as root or by its "
+                                  "unit");
     if (!set(socket, SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer_bytes))
         set(socket, SOL_SOCKET, SO_RCVBUF, receive_buffer_bytes); // as much as net.core.rmem_max allows
     sockaddr_storage name{};

@@ -84,7 +84,9 @@ upstream::Target HttpSession::target_of_decision() const
 /// The client's port serves one connection at a time; those that this client needs beside it have a port of their own.
 bool HttpSession::yields_port(const upstream::Target& target) const
 {
-    const auto has = [&](const upstream::ConnectionPtr& made) { return made != nullptr && upstream::serves(made->target, target); };
+    const auto has = [&](const upstream::ConnectionPtr& made) {
+        return made != nullptr && upstream::serves(made->target, target);
+    };
     return target.source_port != 0 && port_used_ && !has(upstream_) && !has(early_);
 }
 

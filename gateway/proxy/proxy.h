@@ -21,8 +21,8 @@ struct Client {
     std::string_view id;      ///< of the connection; a request's id is this, '-', and its number
     bool secure = false;      ///< it came over TLS that was opened here
     upstream::Target begun{}; ///< what each target begins with: whose address upstreams see, where a name may lead
-    route::Action otherwise = route::Action::deny; ///< what no route matches
-    std::size_t pool = 0;                          ///< number in `Site::pools`, when that is forward_pool
+    route::Action otherwise = route::Action::deny;        ///< what no route matches
+    std::size_t pool = 0;                                 ///< number in `Site::pools`, when that is forward_pool
     const upstream::Introduction* introduction = nullptr; ///< for pools that send it; null: none does
 };
 

@@ -58,7 +58,8 @@ protected:
         fields >> user >> system;
         return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
     }
-    /// From now on that many descriptors. Only a process of the same user may ask for that. What went wrong, or nothing.
+    /// From now on that many descriptors. Only a process of the same user may ask for that. What went wrong, or
+    /// nothing.
     static std::string lets_open(int id, std::ptrdiff_t count)
     {
         const auto status = read_file("/proc/" + std::to_string(id) + "/status");

@@ -42,6 +42,7 @@ add chain inet gateway redirects_a
 flush chain inet gateway redirects_a
 add rule inet gateway prerouting meta mark & 0x03000000 == 0x02000000 return comment "own"
 add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
+add rule inet gateway prerouting ct status & dnat != 0 return comment "redirected before"
 add rule inet gateway prerouting jump captures_a comment "captures"
 add rule inet gateway redirecting meta mark & 0x03000000 != 0x00000000 return comment "marked"
 add rule inet gateway redirecting fib daddr type { local, broadcast, anycast, multicast } return comment "local redirect"

@@ -235,7 +235,8 @@ TEST(Plan, RejectsDatagramsAsAClosedPortDoes)
     auto dns = capture("dns", {"192.0.2.0/24"}, {{53, 53}});
     dns.intercept.transport = Transport::udp;
     dns.intercept.when_down = WhenDown::reject;
-    EXPECT_NE(nft_text(make_plan({}, {dns}, {"eth0"})).find("counter reject with icmpx port-unreachable comment \"passed 1 IPv4 dns\""),
+    EXPECT_NE(nft_text(make_plan({}, {dns}, {"eth0"}))
+                  .find("counter reject with icmpx port-unreachable comment \"passed 1 IPv4 dns\""),
               std::string::npos);
 }
 
@@ -271,5 +272,5 @@ flush chain inet gateway heartbeat
     ASSERT_NE(gate, std::string::npos);
     EXPECT_LT(text.find("comment \"divert\""), gate) << "connections under way do not depend on it";
     EXPECT_LT(gate, text.find("comment \"captures\""));
-    EXPECT_EQ(switch_text(plan, captures_b).find("heartbeat"), std::string::npos) << "it beats on in an exchange";
+    EXPECT_EQ(switch_text(plan, captures_b, plan).find("heartbeat"), std::string::npos) << "it beats on in an exchange";
 }

@@ -25,6 +25,7 @@ const std::string printed = R"(table inet gateway { # progname gatewayd
 		type filter hook prerouting priority mangle + 5; policy accept;
 		meta mark & 0x03000000 == 0x02000000 return comment "own"
 		iifname "eth0" tcp flags != syn / syn,ack socket transparent 1 jump divert comment "divert"
+		iifname "eth0" meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
 		fib daddr type { local, broadcast, anycast, multicast } return comment "local"
 		jump captures_a comment "captures"
 	}

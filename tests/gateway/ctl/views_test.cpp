@@ -118,7 +118,7 @@ TEST(ConnectionView, TellsEachStepOfAConnectionsWay)
          {"abcde0.7", "it keeps configuration 1; in force is 2",
           "rule add rule inet gateway a ip daddr 192.0.2.0/24 tproxy", "mark 0x01000000/0x03000000",
           "192.0.2.10:80 (TPROXY)", "near miss: host matches, but", "TAKEN: host and path",
-          "10.0.0.1:80 (the route names it)", "1 request over a new connection, 4 over one used before",
+          "10.0.0.1:80 (the route names it)", "one request over a new connection, 4 over one used before",
           "2.0 KiB to it", "dialled in 1.5 ms", "client closed, read (the client broke it off)"})
         EXPECT_NE(text.find(part), std::string::npos) << part << "\nis not in\n" << text;
     EXPECT_EQ(text.find("web2"), std::string::npos) << "the rule of another listener";

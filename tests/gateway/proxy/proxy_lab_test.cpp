@@ -182,12 +182,12 @@ std::string ProxyTest::talk(std::string_view first, std::function<std::string(co
 {
     auto table = route::Table::build(route_list);
     EXPECT_TRUE(std::holds_alternative<route::Table>(table));
-    const Site site{std::move(std::get<route::Table>(table)), plans, {}, waf, settings, instance};
+    const Site site{std::move(std::get<route::Table>(table)), plans, {}, waf, settings, {}, instance};
     auto [ours, theirs] = MemoryStream::pair(io.get_executor(), Side::client, Side::upstream, cut);
     Buffer received{settings.limits.head_bytes + 32 * 1024};
     Live live;
     int ended_sides = 0;
-    const Client client{*ours, received, flow, "c1", false, false, otherwise};
+    const Client client{*ours, received, flow, "c1", false, {}, otherwise};
     const Surroundings around{site, inspect ? &inspector : nullptr, dialer, draining, &shedding};
 
     auto gateway = [&]() -> Task<Result<upstream::ConnectionPtr>> {
