@@ -271,13 +271,13 @@ Flow* Forwarder::begin_flow(Listener& listener, const FlowKey& key, std::size_t 
 /// When descriptors or memory run out, the quietest flow gives way.
 Result<UpstreamSocket> Forwarder::open_socket(const FlowKey& key, Source source)
 {
-    auto opened = open_upstream(key, source, settings_.own_mark);
+    auto opened = open_upstream(key, source, settings_.own_mark, *guard_);
     if (opened || opened.error().fault != Fault::system) return opened;
     auto* quietest = flows_.first_to_evict();
     const auto number = opened.error().cause.value();
     if (quietest == nullptr || (number != EMFILE && number != ENFILE)) return opened;
     end(*quietest, Ending::evicted);
-    return open_upstream(key, source, settings_.own_mark);
+    return open_upstream(key, source, settings_.own_mark, *guard_);
 }
 
 void Forwarder::send_upstream(Flow& flow)

@@ -44,7 +44,7 @@ Error connect_error(const Endpoint& to, int number)
                  {number, boost::system::system_category()}};
 }
 
-Result<UpstreamSocket> open_as(const FlowKey& flow, Source source, std::uint32_t own_mark)
+Result<UpstreamSocket> open_as(const FlowKey& flow, Source source, std::uint32_t own_mark, const upstream::Guard& guard)
 {
     const auto& to = flow.destination;
     UpstreamSocket opened;
@@ -58,6 +58,8 @@ Result<UpstreamSocket> open_as(const FlowKey& flow, Source source, std::uint32_t
         if (!bind_as(opened.socket, flow.client, source)) return connect_error(to, errno);
         opened.source_kept = true;
     }
+    const auto allowed = guard.check(to, upstream::NamedBy::client);
+    if (!allowed) return allowed.error();
     sockaddr_storage name{};
     const auto size = to_sockaddr(to, name);
     if (::connect(opened.socket.number(), reinterpret_cast<const sockaddr*>(&name), size) != 0)
@@ -69,13 +71,14 @@ bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error
 
 } // namespace
 
-Result<UpstreamSocket> open_upstream(const FlowKey& flow, Source source, std::uint32_t own_mark)
+Result<UpstreamSocket> open_upstream(const FlowKey& flow, Source source, std::uint32_t own_mark,
+                                     const upstream::Guard& guard)
 {
-    auto opened = open_as(flow, source, own_mark);
+    auto opened = open_as(flow, source, own_mark, guard);
     if (opened || source == Source::gateway) return opened;
     const auto& error = opened.error();
-    if (error.fault == Fault::refused || is_shortage(error.cause.value())) return opened;
-    return open_as(flow, Source::gateway, own_mark);
+    if (error.fault != Fault::system || is_shortage(error.cause.value())) return opened;
+    return open_as(flow, Source::gateway, own_mark, guard);
 }
 
 bool receive_segments(int socket)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/datagram/flow.h"
+#include "gateway/upstream/guard.h"
 
 namespace gw::datagram {
 
@@ -12,9 +13,9 @@ struct UpstreamSocket {
 
 /// Opens it and connects it, so that only the destination's answers come in, and what ICMP says of it. As the client
 /// where `source` says so; where that cannot be had (no port free, no privilege), as the gateway.
-/// Errors: `refused`, side upstream (no way there); `system` (no descriptor or memory left); never `denied`: whether it
-/// may be reached is checked before.
-Result<UpstreamSocket> open_upstream(const FlowKey& flow, Source source, std::uint32_t own_mark);
+/// Errors: `refused`, side upstream (no way there); `system` (no descriptor or memory left); `denied`, of the guard.
+Result<UpstreamSocket> open_upstream(const FlowKey& flow, Source source, std::uint32_t own_mark,
+                                     const upstream::Guard& guard);
 
 /// From now on datagrams that come in a row may be received as one.
 bool receive_segments(int socket);

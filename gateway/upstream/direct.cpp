@@ -98,7 +98,9 @@ Task<Result<DirectDialer::Connected>> DirectDialer::connect_socket(const Target&
         socket.assign(asio::generic::stream_protocol{family, IPPROTO_TCP}, opened->number(), failed);
         if (failed) co_return Error{Fault::system, Side::gateway, "socket for " + to.text(), failed};
         opened->release();
-        const auto wrong = co_await connect_until(socket, to, until);
+        const auto tried = co_await connect_until(socket, to, target.named_by, until);
+        if (!tried) co_return tried.error();
+        const auto wrong = *tried;
         if (is_taken(wrong) && plan.source != Source::gateway) {
             plan.settle_for_less();
             continue;
@@ -110,9 +112,11 @@ Task<Result<DirectDialer::Connected>> DirectDialer::connect_socket(const Target&
 }
 
 /// Ends by itself with `operation_aborted` when the time is over.
-Task<boost::system::error_code> DirectDialer::connect_until(SocketStream::Socket& socket, const Endpoint& to,
-                                                            Time until)
+Task<Result<boost::system::error_code>> DirectDialer::connect_until(SocketStream::Socket& socket, const Endpoint& to,
+                                                                    NamedBy named_by, Time until)
 {
+    const auto allowed = guard_->check(to, named_by);
+    if (!allowed) co_return allowed.error();
     sockaddr_storage name{};
     const auto length = to_sockaddr(to, name);
     const asio::generic::stream_protocol::endpoint endpoint{reinterpret_cast<const sockaddr*>(&name), length,
@@ -132,8 +136,6 @@ Task<boost::system::error_code> DirectDialer::connect_until(SocketStream::Socket
 
 Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endpoint to, Time until)
 {
-    const auto allowed = guard_->check(to, target.named_by);
-    if (!allowed) co_return allowed.error();
     if (target.within != nullptr && !netfilter::allows(*target.within, to))
         co_return Error{Fault::denied, Side::client,
                         "the name leads to " + to.text() + ", which is none of the listener's destinations and ports"};

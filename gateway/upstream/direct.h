@@ -39,7 +39,8 @@ private:
         std::string_view fallback;
     };
     Task<Result<Connected>> connect_socket(const Target& target, const Endpoint& to, Time until);
-    Task<boost::system::error_code> connect_until(SocketStream::Socket& socket, const Endpoint& to, Time until);
+    Task<Result<boost::system::error_code>> connect_until(SocketStream::Socket& socket, const Endpoint& to,
+                                                          NamedBy named_by, Time until);
 
     asio::io_context& io_;
     DeadlineWheel& wheel_;

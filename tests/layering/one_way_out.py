@@ -17,7 +17,7 @@ CONNECTS = re.compile(r"(?<![\w.>:])(?:::)?connect\(\s*[a-z]|\basync_connect\(|\
 GUARD = re.compile(r"guard_?(?:->|\.)check\(")
 
 # file -> the call that has to stand between the start of the function and the connect
-CHECKED = {"gateway/upstream/direct.cpp"}
+CHECKED = {"gateway/upstream/direct.cpp", "gateway/datagram/upstream_socket.cpp"}
 LOCAL = {
     "gateway/ctl/client.cpp": ("AF_UNIX", "the control socket"),
     "gateway/keeper/control_server.cpp": ("AF_UNIX", "asks whether another daemon serves the control socket"),
