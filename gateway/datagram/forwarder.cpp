@@ -243,7 +243,11 @@ Flow* Forwarder::flow_for(Listener& listener, const FlowKey& key, std::size_t si
 
 Flow* Forwarder::begin_flow(Listener& listener, const FlowKey& key, std::size_t size_bytes)
 {
-    while (flows_.size() >= settings_.flows) end(*flows_.first_to_evict(), Ending::evicted);
+    while (flows_.size() >= settings_.flows) {
+        auto& quietest = *flows_.first_to_evict();
+        if (quietest.first_slot_ != Flow::none) send_upstream(quietest); // what came in the same batch still goes out
+        if (!quietest.ended) end(quietest, Ending::evicted);
+    }
     auto opened = open_socket(key, listener.policy.source);
     auto& flow = flows_.add(key, now_);
     flow.began_at = std::chrono::system_clock::now();
