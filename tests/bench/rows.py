@@ -1,0 +1,286 @@
+"""What is measured, and one measurement of it."""
+
+import json
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab import CLIENT, ORIGIN, Broken
+from peers import check_source
+
+GB = 1e9
+BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language: en-GB,en;q=0.5",
+    "Cookie: session=5f2d1c9ab3e44f7d8a6b0c1e; theme=dark",
+    "Referer: http://site.example/catalogue?page=2",
+)
+CLEAN = "/shop/item?id=4711&colour=dark+blue&sort=price"
+ATTACK = "/shop/item?id=1%27%20OR%20%271%27=%271%27%20--%20"
+# Nobody waits longer than this for one load, whatever the options say.
+LONGEST_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    does: str  # what a peer must do to take part: http, tcp, udp, waf
+    load: str  # the first word for bench_load
+    unit: str  # request, message, datagram, GB or connection
+    connections: int = 32
+    size: int = 64  # bytes of a body, a message, a stream
+    upload: int = 0
+    close: bool = False
+    workers: int = 1
+    latency: bool = True  # a second pass at half load
+    target: str = ""
+    fields: tuple = ()
+    one_at_a_time: bool = False  # whole transfers: counted, not timed
+    in_short: bool = True
+
+    @property
+    def idle(self):
+        return self.unit == "connection"
+
+    @property
+    def carries_bytes(self):
+        return self.unit == "GB" or (self.does == "tcp" and not self.idle)
+
+    @property
+    def cost_unit(self):
+        return {"GB": "s/GB", "connection": "bytes"}.get(self.unit, "us")
+
+
+GIB = 1 << 30
+ROWS = (
+    Row("keep-alive", "small requests, kept connections", "http", "http", "request"),
+    Row("per-connection", "one connection per request", "http", "http", "request", close=True),
+    Row("body-64k", "64 KiB bodies", "http", "http", "GB", size=64 * 1024),
+    Row("body-1g", "1 GiB bodies, down", "http", "http", "GB", 1, GIB, latency=False, one_at_a_time=True),
+    Row("upload-1g", "1 GiB bodies, up", "http", "http", "GB", 1, upload=GIB, latency=False, one_at_a_time=True, in_short=False),
+    Row("l4-bulk", "L4 relay, bulk", "tcp", "stream", "GB", 1, GIB, latency=False, one_at_a_time=True),
+    Row("l4-small", "L4 relay, 100-byte messages", "tcp", "echo", "message", size=100),
+    Row("idle-http", "idle HTTP connections", "http", "http", "connection", 10_000, latency=False),
+    Row("idle-l4", "idle L4 connections", "tcp", "echo", "connection", 10_000, 100, latency=False),
+    Row("udp", "UDP, 100 bytes there and back", "udp", "datagrams", "exchange", 64, 100),
+    Row("inspected", "clean request through the CRS", "waf", "http", "request", 8, target=CLEAN, fields=BROWSER),
+    Row("keep-alive-2", "small requests, two workers", "http", "http", "request", 64, workers=2),
+    Row("per-connection-2", "one connection per request, two workers", "http", "http", "request", 64, close=True, workers=2, in_short=False),
+    Row("l4-small-2", "100-byte messages, two workers", "tcp", "echo", "message", 64, 100, workers=2, in_short=False),
+)
+
+
+def shortened(row):
+    """The same in less time: fewer idle connections, smaller bodies."""
+    if row.idle:
+        return replace(row, connections=2_000)
+    if row.one_at_a_time:
+        return replace(row, size=min(row.size, GIB // 4), upload=min(row.upload, GIB // 4), title=row.title.replace("1 GiB", "256 MiB"))
+    return row
+
+
+def load_words(row, milliseconds, rate=0):
+    port = 80 if row.load == "http" else 9001 if row.load == "stream" else 9000
+    words = [row.load, "--to", f"{ORIGIN}:{port}", "--connections", row.connections, "--size", row.size]
+    words += ["--milliseconds", milliseconds, "--count", 20_000_000 if not row.one_at_a_time else 16]
+    if row.one_at_a_time:
+        words += ["--patience", LONGEST_SECONDS]
+    if row.upload:
+        words += ["--upload", row.upload]
+    if row.close:
+        words += ["--close"]
+    if row.target:
+        words += ["--target", row.target]
+    for field in row.fields:
+        words += ["--field", field]
+    if rate:
+        words += ["--rate", f"{rate:.1f}"]
+    return [str(each) for each in words]
+
+
+def cpu_seconds(processes):
+    """Of all threads, as the scheduler counted them."""
+    total = 0
+    for number in processes:
+        for file in Path(f"/proc/{int(number)}/task").glob("*/schedstat"):
+            try:
+                total += int(file.read_text().split()[0])
+            except (OSError, IndexError):
+                pass
+    return total / 1e9
+
+
+def pss_bytes(processes):
+    """Memory of all processes, what they share counted once."""
+    total = 0
+    for number in processes:
+        try:
+            text = Path(f"/proc/{int(number)}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
+    return total
+
+
+def slab_bytes():
+    text = Path("/proc/meminfo").read_text()
+    return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Slab:"))
+
+
+class PeakMemory:
+    """The highest sum seen while it is open; looks a few times a second."""
+
+    def __init__(self, peer):
+        self.peer, self.bytes = peer, 0
+        self.end = threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+
+    def look(self):
+        while True:
+            self.bytes = max(self.bytes, pss_bytes(self.peer.processes()))
+            if self.end.wait(0.25):
+                return
+
+    def __enter__(self):
+        if self.peer.measured:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        if self.peer.measured:
+            self.thread.join()
+            self.bytes = max(self.bytes, pss_bytes(self.peer.processes()))
+
+
+class Measurement:
+    """One peer at one row, from its start to its end."""
+
+    def __init__(self, lab, peer, row):
+        self.lab, self.peer, self.row = lab, peer, row
+
+    def __enter__(self):
+        try:
+            self.lab.make_networks()
+            self.peer.start(self.row.workers, self.row.does == "waf")
+            self.keeps_source = check_source(self.peer, self.row.does)
+            if self.row.does == "waf":
+                self.check_verdict()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        try:
+            self.peer.stop()
+        finally:
+            self.lab.remove_networks()
+
+    def client(self, words, limit):
+        said = self.lab.inside("client", [self.lab.loads / "bench_load", *words], timeout=limit)
+        return json.loads(said)
+
+    def check_verdict(self):
+        words = ["http", "--to", f"{ORIGIN}:80", "--count", "1", "--target", ATTACK, "--status", "403"]
+        if self.client(words, 20)["failed"]:
+            raise Broken(f"{self.peer.title} does not refuse an attack")
+
+    def expects(self):
+        """What the origin has to see with each request; checked where the peer keeps the client's address at all."""
+        return ["--expect-source", CLIENT] if self.row.load == "http" and self.keeps_source else []
+
+    def load(self, milliseconds, rate=0):
+        limit = min(milliseconds / 1000, LONGEST_SECONDS) + 30 + (LONGEST_SECONDS if self.row.one_at_a_time else 0)
+        return self.client(load_words(self.row, milliseconds, rate) + self.expects(), limit)
+
+    def warm(self, milliseconds):
+        if not self.row.one_at_a_time:
+            self.load(milliseconds)
+
+    def at_full_load(self, milliseconds):
+        before = cpu_seconds(self.peer.processes())
+        with PeakMemory(self.peer) as memory:
+            answer = self.load(milliseconds)
+        used = cpu_seconds(self.peer.processes()) - before
+        return sample_of(self.row, answer, used if self.peer.measured else None, memory.bytes)
+
+    def at_half_load(self, milliseconds, rate):
+        before = cpu_seconds(self.peer.processes())
+        answer = self.load(milliseconds, rate)
+        used = cpu_seconds(self.peer.processes()) - before
+        return sample_of(self.row, answer, used if self.peer.measured else None, 0)
+
+    def idle(self):
+        """Opens the connections, looks at memory, and asks once more on each."""
+        warm = replace(self.row, connections=64)
+        self.client(load_words(warm, 200) + self.expects(), 30)
+        settle(self.peer)
+        memory, kernel = pss_bytes(self.peer.processes()), slab_bytes()
+        words = load_words(self.row, LONGEST_SECONDS * 1000) + self.expects() + ["--hold"]
+        child = self.lab.start("client", [self.lab.loads / "bench_load", *words], "idle", stdin=subprocess.PIPE)
+        try:
+            self.lab.wait_until(lambda: "\n" in self.lab.said("idle"), "the idle connections", child, limit=40)
+            settle(self.peer)
+            memory, kernel = pss_bytes(self.peer.processes()) - memory, slab_bytes() - kernel
+            opened = json.loads(self.lab.said("idle").splitlines()[0])["open"]
+            peak = pss_bytes(self.peer.processes())
+            child.stdin.close()
+            child.wait(timeout=60)
+            lines = self.lab.said("idle").splitlines()
+            if len(lines) != 2:
+                raise Broken(f"idle connections: {lines[-1]}")
+            answer = json.loads(lines[1])
+        finally:
+            self.lab.stop(child, gently=False)
+        count = self.row.connections
+        if opened != count or answer["done"] != 2 * count:
+            answer["failed"] = max(answer["failed"], 1)
+            answer["first_failure"] = answer["first_failure"] or f"{opened} of {count} opened"
+        return {
+            "cost": memory / count if self.peer.measured else None,
+            "kernel_bytes": kernel / count,
+            "peak_bytes": peak,
+            "done": answer["done"],
+            "failed": answer["failed"],
+            "first_failure": answer["first_failure"],
+        }
+
+
+def settle(peer):
+    """Until memory has come to rest, for at most two seconds."""
+    last = -1
+    for _ in range(8):
+        now = pss_bytes(peer.processes())
+        if abs(now - last) < 16 * 1024:
+            return
+        last = now
+        time.sleep(0.25)
+
+
+def sample_of(row, answer, cpu, peak):
+    """One line of figures out of the load's own answer and the CPU time used meanwhile."""
+    units = answer["bytes"] / GB if row.unit == "GB" else answer["done"]
+    failed, why = answer["failed"], answer["first_failure"]
+    if units <= 0:
+        failed, why = max(failed, 1), why or "nothing was done"
+    scale = 1 if row.unit == "GB" else 1e6
+    return {
+        "cost": cpu / units * scale if cpu is not None and units > 0 else None,
+        "per_second": units / answer["seconds"] if answer["seconds"] > 0 else 0,
+        "answers_per_second": answer["done"] / answer["seconds"] if answer["seconds"] > 0 else 0,
+        "p50_us": answer["p50_us"],
+        "p99_us": answer["p99_us"],
+        "cpu_share": cpu / answer["seconds"] if cpu is not None and answer["seconds"] > 0 else None,
+        "peak_bytes": peak,
+        "done": answer["done"],
+        "failed": failed,
+        "first_failure": why,
+    }
