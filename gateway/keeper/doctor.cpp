@@ -79,21 +79,25 @@ void HostDoctor::examine()
 
 const std::vector<Finding>& HostDoctor::findings()
 {
-    const auto fresh = std::max<std::chrono::steady_clock::duration>(fresh_for, took_ * time_share);
-    if (times_ == 0 || std::chrono::steady_clock::now() - looked_ >= fresh) examine();
+    if (times_ == 0 || std::chrono::steady_clock::now() >= stale_at()) examine();
     return findings_;
+}
+
+std::chrono::steady_clock::time_point HostDoctor::stale_at() const
+{
+    return looked_ + std::max<std::chrono::steady_clock::duration>(fresh_for, took_ * time_share);
 }
 
 Task<void> HostDoctor::watch()
 {
     while (!ended_) {
-        if (in_force_.loaded != nullptr) static_cast<void>(findings());
         changed_ = false;
+        if (in_force_.loaded != nullptr) static_cast<void>(findings());
         timer_.expires_after(std::max<std::chrono::steady_clock::duration>(interval, took_ * time_share));
         auto waited = co_await timer_.async_wait(as_outcome);
         (void)waited;
         if (ended_ || !changed_) continue;
-        timer_.expires_after(after_a_change);
+        timer_.expires_at(std::max(std::chrono::steady_clock::now() + after_a_change, stale_at()));
         auto paused = co_await timer_.async_wait(as_outcome);
         (void)paused;
     }

@@ -17,7 +17,7 @@ public:
         : in_force_(in_force), rules_(rules), timer_(io)
     {}
 
-    /// Looks every ten seconds, and soon after `changed`, until `end`.
+    /// Looks every ten seconds, and soon after `changed`, but at most once a second, until `end`.
     Task<void> watch();
     /// Something of the host's network may have changed.
     void changed();
@@ -34,6 +34,7 @@ private:
     /// As they are, or were a moment ago.
     const std::vector<doctor::Finding>& findings();
     void examine();
+    std::chrono::steady_clock::time_point stale_at() const;
 
     const InForce& in_force_;
     Rules& rules_;

@@ -89,6 +89,7 @@ private:
         data_.watch([this] { rules_.alive(); });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
         if (predecessor_) asio::co_spawn(io_, see_predecessor_off(), end_on_bug);
+        rules_.when_changed([this] { doctor_.changed(); });
         asio::co_spawn(io_, doctor_.watch(), end_on_bug);
     }
 

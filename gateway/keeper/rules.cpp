@@ -196,6 +196,7 @@ Task<void> Rules::follow(std::shared_ptr<Following> following)
         if (following->ended) co_return;
         changes = following->watch.read();
         if (!changes) log::warning(describe(changes.error()));
+        if (changed_) changed_();
         // What cannot be put back now can perhaps soon: an interface that is down comes up.
         for (auto again = settle; !heal(); again = std::min(again * 2, longest_pause)) {
             following->pause.expires_after(again);

@@ -5,6 +5,7 @@
 #include "gateway/link/order.h"
 #include "netfilter/install.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@ namespace gw::keeper {
 class Rules {
 public:
     explicit Rules(asio::io_context& io) : io_(io) {}
+
+    /// `changed` is called, while there are rules, when something has changed in the kernel that can concern them.
+    void when_changed(std::function<void()> changed) { changed_ = std::move(changed); }
 
     /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured.
     /// Errors: of `netfilter::Installer`.
@@ -63,6 +67,7 @@ private:
     bool healed_well(std::string failure);
 
     asio::io_context& io_;
+    std::function<void()> changed_;
     std::unique_ptr<netfilter::Installer> installer_;
     std::shared_ptr<Following> following_; // the kernel's changes, while there are rules
     netfilter::Plan plan_;

@@ -3,6 +3,7 @@
 
 #include "tests/end_to_end/scene.h"
 
+#include <chrono>
 #include <csignal>
 
 namespace gw::lab {
@@ -286,6 +287,23 @@ TEST_F(Doctor, FindsAForeignPolicyRuleBeforeOurs)
     EXPECT_THAT(found[0].value("found", ""), HasSubstr("table 52"));
     finds_and_mends("rule-priority", "warning", "priority 500 lookup 52");
     EXPECT_TRUE(of(examines(), "captured-not-delivered").empty());
+}
+
+TEST_F(Doctor, TheDaemonSeesAChangeOfRoutingWithoutBeingAskedOrWaitingForItsNextTurn)
+{
+    gateway.runs_with(intercepting(within_limits));
+    // Its turns are ten seconds apart, the first one is that of the start.
+    const Milliseconds before_its_next_turn{7'000};
+    const auto began = std::chrono::steady_clock::now();
+    const auto says = [&](const std::string& what) {
+        return eventually([&] { return gateway.log().find(what) != std::string::npos; }, before_its_next_turn);
+    };
+    runs("ip route add default via 10.0.2.10 table 52; ip rule add lookup 52 priority 500");
+    EXPECT_TRUE(says("doctor: rule-priority")) << gateway.log();
+    EXPECT_THAT(gateway.ctl({"status"}).out, HasSubstr("rule-priority"));
+    runs("ip rule del lookup 52 priority 500");
+    EXPECT_TRUE(says("doctor: no longer: rule-priority")) << gateway.log();
+    std::printf("both after %.1f s\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
 }
 
 TEST_F(Doctor, FindsRoutesOfOthersInOurTable)
