@@ -15,6 +15,10 @@ namespace gw::confine {
 /// Errors: `system`: something that must hold could not be made to.
 Result<> leave_privileges(std::uint64_t capabilities, const char* user);
 
+/// Of root's powers only these capabilities stay, here and in all that is started from here; the user stays who it is.
+/// Before any thread is started. Errors: `system`.
+Result<> keep_capabilities(std::uint64_t capabilities);
+
 /// No core file, and no other process may look into this one's memory. Errors: `system`.
 Result<> hide_memory();
 

@@ -36,7 +36,8 @@ Result<> become(const Identity& identity)
     return {};
 }
 
-Result<> keep_only(std::uint64_t capabilities)
+/// `pass_on`: what is started gets them too, also of one that is not root.
+Result<> keep_only(std::uint64_t capabilities, bool pass_on)
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     Capabilities held{};
@@ -45,9 +46,22 @@ Result<> keep_only(std::uint64_t capabilities)
         const auto wanted = static_cast<std::uint32_t>(capabilities >> (32 * half));
         held[half].permitted &= wanted;
         held[half].effective = held[half].permitted;
-        held[half].inheritable = 0;
+        held[half].inheritable &= pass_on ? wanted : 0;
     }
     if (::syscall(SYS_capset, &header, held.data()) != 0) return system_error("drop capabilities");
+    return {};
+}
+
+void bound_to(std::uint64_t capabilities)
+{
+    for (int capability = 0; capability <= CAP_LAST_CAP; ++capability)
+        if ((capabilities >> capability & 1) == 0)
+            ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0); // fails without CAP_SETPCAP: then there is nothing to gain
+}
+
+Result<> gain_nothing()
+{
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("no new privileges");
     return {};
 }
 
@@ -56,17 +70,22 @@ Result<> keep_only(std::uint64_t capabilities)
 Result<> leave_privileges(std::uint64_t capabilities, const char* user)
 {
     // Of the bounding set nothing is needed: what stays is held already, and no exec shall bring anything.
-    for (int capability = 0; capability <= CAP_LAST_CAP; ++capability)
-        ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0); // fails without CAP_SETPCAP: then there is nothing to gain
+    bound_to(0);
     ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (::geteuid() == 0) {
         if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return system_error("keep capabilities");
         if (auto changed = become(identity_of(user)); !changed) return changed;
         ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
     }
-    if (auto kept = keep_only(capabilities); !kept) return kept;
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("no new privileges");
-    return {};
+    if (auto kept = keep_only(capabilities, false); !kept) return kept;
+    return gain_nothing();
+}
+
+Result<> keep_capabilities(std::uint64_t capabilities)
+{
+    bound_to(capabilities);
+    if (auto kept = keep_only(capabilities, true); !kept) return kept;
+    return gain_nothing();
 }
 
 Result<> hide_memory()

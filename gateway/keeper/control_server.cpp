@@ -7,6 +7,7 @@
 #include "gateway/base/socket_stream.h"
 #include "gateway/http/body.h"
 #include "gateway/http/encode.h"
+#include "gateway/keeper/giving_to.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -189,6 +190,7 @@ Result<> ControlServer::open_unix(const std::string& path, const std::string& gr
     if (!bound) return system_error("admin.socket: " + path);
     if (const auto gid = group_id(group)) {
         group_ = *gid;
+        const GivingTo giving{*gid};
         group_known_ = ::lchown(path.c_str(), static_cast<uid_t>(-1), *gid) == 0 && ::chmod(path.c_str(), 0660) == 0;
     }
     if (::listen(socket.number(), 128) != 0) return system_error("admin.socket: " + path);

@@ -2,6 +2,7 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/base/end_on_bug.h"
+#include "gateway/confine/confine.h"
 #include "gateway/keeper/answers.h"
 #include "gateway/keeper/changes.h"
 #include "gateway/keeper/control_server.h"
@@ -18,6 +19,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <filesystem>
+#include <linux/capability.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <thread>
@@ -39,6 +41,14 @@ std::string fixed_changes(const config::Settings& now, const config::Settings& n
     note(now.netfilter == next.netfilter, "kernel");
     return changed;
 }
+
+/// What the service's unit grants: rules, sockets that use a client's address, ports below 1024.
+constexpr std::uint64_t granted =
+    std::uint64_t{1} << CAP_NET_ADMIN | std::uint64_t{1} << CAP_NET_RAW | std::uint64_t{1} << CAP_NET_BIND_SERVICE;
+/// Beside it, for one that root started: its data process is to be another user, whom nothing can give root's powers
+/// again, and has to be ended when it hangs.
+constexpr std::uint64_t for_another_user = std::uint64_t{1} << CAP_SETUID | std::uint64_t{1} << CAP_SETGID |
+                                           std::uint64_t{1} << CAP_SETPCAP | std::uint64_t{1} << CAP_KILL;
 
 class Keeper {
 public:
@@ -439,6 +449,11 @@ int run(const Options& options)
 {
     log::set_process("gatewayd");
     std::signal(SIGPIPE, SIG_IGN);
+    const auto left = confine::keep_capabilities(::geteuid() == 0 ? granted | for_another_user : granted);
+    if (!left) {
+        log::error("not started: " + describe(left.error()));
+        return 1;
+    }
     Keeper keeper{options};
     return keeper.run();
 }

@@ -1,6 +1,7 @@
 #include "gateway/keeper/staged_file.h"
 
 #include "gateway/base/descriptor.h"
+#include "gateway/keeper/giving_to.h"
 
 #include <cerrno>
 #include <climits>
@@ -58,6 +59,7 @@ std::string behind_links(const std::string& path)
 /// As the file it replaces: who may read it must not change by our writing it.
 bool made_like(int file, const struct stat& old)
 {
+    const GivingTo giving{old.st_gid};
     if (::fchown(file, old.st_uid, old.st_gid) != 0 && ::fchown(file, static_cast<uid_t>(-1), old.st_gid) != 0)
         return ::fchmod(file, old.st_mode & 0700) == 0; // the group is not ours to give: then it gets no rights
     return ::fchmod(file, old.st_mode & 07777) == 0;

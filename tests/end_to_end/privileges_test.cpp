@@ -2,6 +2,8 @@
 
 #include "tests/end_to_end/scene.h"
 
+#include <csignal>
+
 namespace gw::lab {
 
 namespace {
@@ -35,6 +37,46 @@ TEST_F(Appliance, TheDataProcessHoldsNothingButTheRightToUseAClientsAddress)
 
     EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/").status, 200);
     EXPECT_EQ(site.last_client(), "10.0.1.2");
+}
+
+// CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE: what systemd/gateway.service grants.
+constexpr auto of_the_unit = "0000000000003400";
+// And CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, for a data process that is another user.
+constexpr auto of_the_unit_and_for_another_user = "00000000000035e0";
+
+TEST_F(Appliance, TheKeeperThatRootStartsHoldsLittleOfRootsPowers)
+{
+    WebServer site(network, "site.example", 10);
+    gateway.runs_with(intercepting("waf: {mode: block}\nlimits: {connections: 5000}\n"));
+    const auto keeper = gateway.process().id();
+    for (const auto* set : {"CapPrm", "CapEff", "CapBnd"})
+        EXPECT_EQ(of_process(keeper, set), of_the_unit_and_for_another_user) << set;
+    EXPECT_EQ(of_process(keeper, "CapAmb"), none);
+    EXPECT_EQ(of_process(keeper, "NoNewPrivs"), "1");
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/").status, 200);
+    gateway.reloads(intercepting("waf: {mode: detect}\nlimits: {connections: 5000}\n"));
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/").status, 200);
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    const auto successor = Json::parse(gateway.ctl({"status", "--json"}).out).value("pid", -1);
+    EXPECT_EQ(of_process(successor, "CapBnd"), of_the_unit_and_for_another_user);
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://site.example/").status, 200);
+    ::kill(successor, SIGTERM);
+    EXPECT_TRUE(eventually([] { return orphans().empty(); }));
+}
+
+TEST_F(Appliance, TheKeeperOfTheUnitHoldsWhatTheUnitGrants)
+{
+    gateway.runs_unprivileged_with(intercepting("waf: {mode: block}\n"));
+    for (const auto* set : {"CapPrm", "CapEff", "CapBnd", "CapAmb"})
+        EXPECT_EQ(of_process(gateway.process().id(), set), of_the_unit) << set;
+}
+
+TEST_F(Appliance, TheControlSocketIsGivenToItsGroupWithoutTheRightToGiveAnythingAway)
+{
+    const Folder folder;
+    const auto socket = folder.path("control.sock");
+    gateway.runs_with("listeners: []\nadmin: {socket: " + socket + ", group: daemon}\n");
+    EXPECT_EQ(run_well({"stat", "-c", "%U %G %a", socket}), "root daemon 660\n");
 }
 
 TEST_F(Appliance, AnInspectorHoldsNothingAtAll)

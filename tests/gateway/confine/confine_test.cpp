@@ -68,6 +68,22 @@ TEST(Confine, BecomesTheUserThatIsNamed)
     EXPECT_EQ(went, 0);
 }
 
+TEST(Confine, KeepsCapabilitiesForItselfAndForWhatItStarts)
+{
+    if (!is_root()) GTEST_SKIP() << "needs root, to have something to give up";
+    const int went = in_a_child([] {
+        constexpr auto kept = std::uint64_t{1} << CAP_NET_RAW | std::uint64_t{1} << CAP_SETUID;
+        if (!keep_capabilities(kept)) return 10;
+        if (effective_capabilities() != kept || ::geteuid() != 0) return 11;
+        if (::prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) return 12;
+        if (::prctl(PR_CAPBSET_READ, CAP_NET_RAW, 0, 0, 0) != 1) return 13;
+        if (::unshare(CLONE_NEWNS) == 0) return 14;
+        ::execl("/bin/sh", "sh", "-c", "grep -q 'CapEff:.0000000000002080' /proc/self/status", nullptr);
+        return 15;
+    });
+    EXPECT_EQ(went, 0);
+}
+
 TEST(Confine, AnOrdinaryUserLosesNothingItDoesNotHave)
 {
     const int went = in_a_child([] {
