@@ -7,6 +7,7 @@
 #include "gateway/keeper/changes.h"
 #include "gateway/keeper/control_server.h"
 #include "gateway/keeper/data_side.h"
+#include "gateway/keeper/descriptor_store.h"
 #include "gateway/keeper/doctor.h"
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/rules.h"
@@ -105,6 +106,7 @@ private:
 
     Task<Result<>> start()
     {
+        in_force_.held = store_.inherited();
         auto loading = changes_.boot().choose();
         if (const auto* rejected = std::get_if<Rejection>(&loading))
             co_return Error{Fault::malformed, Side::gateway, "the configuration is wrong\n" + rejected->text, {}};
@@ -135,6 +137,7 @@ private:
         if (!metrics) co_return Error{Fault::system, Side::gateway, describe(metrics.error()), {}};
         const auto guarded = rules_.guard(loaded.settings);
         if (!guarded) co_return Error{Fault::system, Side::gateway, "rules: " + describe(guarded.error()), {}};
+        store_.fit(in_force_.held, loaded.settings, in_force_.workers);
         const auto data = data_.start();
         if (!data) co_return data.error();
         co_return co_await apply(std::move(loaded));
@@ -202,6 +205,7 @@ private:
         rules_.stop_capturing();
         data_.stop();
         co_await changes_.stop();
+        store_.exchange(in_force_.held, {});
         co_await data_.drain(limit);
         rules_.remove();
         end();
@@ -238,6 +242,9 @@ private:
         if (!change) co_return Error{Fault::system, Side::gateway, describe(change.error()), {}};
         auto sockets = names_of(change->opened);
         for (const auto index : change->kept) sockets.push_back(held[index].name);
+        auto added = std::move(change->opened);
+        if (in_force_.loaded == nullptr) // the data process has none yet, also of those that were inherited
+            for (const auto index : std::exchange(change->kept, {})) added.push_back(copy_of(held[index]));
 
         const auto prepared = co_await data_.prepare(next, sockets);
         if (!prepared) co_return prepared.error();
@@ -247,14 +254,13 @@ private:
             co_await data_.abandon();
             co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
         }
-        const auto committed = co_await data_.commit(next, std::move(sockets), change->opened);
+        const auto committed = co_await data_.commit(next, std::move(sockets), added);
         if (!committed) {
             put_rules_back();
             co_return committed.error();
         }
-        HeldSockets now_held = std::move(change->opened);
-        for (const auto index : change->kept) now_held.push_back(std::move(held[index]));
-        held = std::move(now_held); // those that no listener needs any more close here
+        for (const auto index : change->kept) added.push_back(copy_of(held[index]));
+        store_.exchange(held, std::move(added)); // those that no listener needs any more close here
         in_force_.loaded = std::make_unique<Loaded>(std::move(next));
         ++in_force_.generation;
         rules_.alive(); // it has just answered
@@ -385,6 +391,7 @@ private:
     {
         const auto& settings = in_force_.loaded->settings;
         server_.adopt(std::move(inherited_), settings.control.socket, settings.control.group, settings.control.metrics);
+        store_.take_over(in_force_.held);
         const auto installed = rules_.put(settings, names_of(in_force_.held));
         if (!installed) log::error("rules: " + describe(installed.error()));
         co_return;
@@ -425,6 +432,7 @@ private:
     Options options_;
     Settings settings_;
     InForce in_force_;
+    DescriptorStore store_;
     LastReload last_reload_;
     asio::io_context io_{1};
     asio::signal_set signals_;

@@ -3,10 +3,9 @@
 #include "netfilter/reply_socket.h"
 
 #include <algorithm>
+#include <fcntl.h>
 
 namespace gw::keeper {
-
-namespace {
 
 bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
 {
@@ -22,6 +21,8 @@ bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
     }
     return std::find(listener.bind.begin(), listener.bind.end(), socket.asked) != listener.bind.end();
 }
+
+namespace {
 
 /// The listener with only those addresses that no held socket serves; nothing to open when it has none left.
 std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const intake::ListenerSettings& listener)
@@ -59,6 +60,12 @@ std::vector<link::SocketName> names_of(const HeldSockets& sockets)
     std::vector<link::SocketName> names;
     for (const auto& socket : sockets) names.push_back(socket.name);
     return names;
+}
+
+HeldSocket copy_of(const HeldSocket& socket)
+{
+    Descriptor copy{::fcntl(socket.socket.number(), F_DUPFD_CLOEXEC, 0)};
+    return {socket.name, socket.asked, socket.intercepting, socket.datagrams, std::move(copy), socket.mode};
 }
 
 Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<intake::ListenerSettings>& listeners,

@@ -21,6 +21,11 @@ using HeldSockets = std::vector<HeldSocket>;
 
 std::vector<link::SocketName> names_of(const HeldSockets& sockets);
 
+/// Whether a configuration with this listener needs the socket.
+bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener);
+/// A second descriptor of the same socket.
+HeldSocket copy_of(const HeldSocket& socket);
+
 /// What a configuration needs, compared with what is held.
 struct SocketChange {
     std::vector<std::size_t> kept; ///< indexes into what is held

@@ -43,17 +43,82 @@ Notifications::Notifications(const std::string& path)
     EXPECT_EQ(::bind(socket_.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << path;
     std::filesystem::permissions(path, std::filesystem::perms::all);
     reader_ = std::thread([this] {
-        std::array<char, 4096> bytes;
         std::array<pollfd, 2> waits{pollfd{socket_.number(), POLLIN, 0}, pollfd{stop_.number(), POLLIN, 0}};
         for (;;) {
             ::poll(waits.data(), waits.size(), -1);
             if (waits[1].revents != 0) return;
-            const auto count = ::recv(socket_.number(), bytes.data(), bytes.size(), 0);
-            const std::lock_guard lock(mutex_);
-            if (count > 0) said_.append(bytes.data(), static_cast<std::size_t>(count)) += '\n';
-            changed_.notify_all();
+            read();
         }
     });
+}
+
+void Notifications::read()
+{
+    std::array<char, 4096> bytes;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * 16)> control;
+    iovec part{bytes.data(), bytes.size()};
+    msghdr head{};
+    head.msg_iov = &part;
+    head.msg_iovlen = 1;
+    head.msg_control = control.data();
+    head.msg_controllen = control.size();
+    const auto count = ::recvmsg(socket_.number(), &head, MSG_CMSG_CLOEXEC);
+    if (count < 0) return;
+    std::vector<Descriptor> descriptors;
+    for (auto* each = CMSG_FIRSTHDR(&head); each != nullptr; each = CMSG_NXTHDR(&head, each)) {
+        if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+        for (std::size_t at = 0; CMSG_LEN(at + sizeof(int)) <= each->cmsg_len; at += sizeof(int)) {
+            int number = -1;
+            std::memcpy(&number, CMSG_DATA(each) + at, sizeof number);
+            descriptors.emplace_back(number);
+        }
+    }
+    take(std::string(bytes.data(), static_cast<std::size_t>(count)), std::move(descriptors));
+}
+
+void Notifications::take(const std::string& message, std::vector<Descriptor> descriptors)
+{
+    const auto value_of = [&message](const std::string& variable) {
+        const auto at = ('\n' + message).find('\n' + variable + '=');
+        if (at == std::string::npos) return std::string{};
+        const auto from = at + variable.size() + 1;
+        return message.substr(from, message.find('\n', from) - from);
+    };
+    const std::lock_guard lock(mutex_);
+    said_.append(message) += '\n';
+    if (value_of("FDSTORE") == "1")
+        for (auto& descriptor : descriptors) kept_.emplace_back(value_of("FDNAME"), std::move(descriptor));
+    if (value_of("FDSTOREREMOVE") == "1")
+        std::erase_if(kept_, [name = value_of("FDNAME")](const auto& each) { return each.first == name; });
+    changed_.notify_all();
+}
+
+void Notifications::begins_anew()
+{
+    const std::lock_guard lock(mutex_);
+    said_.clear();
+}
+
+std::vector<std::pair<std::string, int>> Notifications::kept() const
+{
+    const std::lock_guard lock(mutex_);
+    std::vector<std::pair<std::string, int>> all;
+    for (const auto& [name, descriptor] : kept_) all.emplace_back(name, descriptor.number());
+    return all;
+}
+
+std::vector<std::string> Notifications::kept_names() const
+{
+    std::vector<std::string> names;
+    for (const auto& each : kept()) names.push_back(each.first);
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+void Notifications::keeps(std::string name, Descriptor descriptor)
+{
+    const std::lock_guard lock(mutex_);
+    kept_.emplace_back(std::move(name), std::move(descriptor));
 }
 
 Notifications::~Notifications()
@@ -117,8 +182,11 @@ void Gateway::runs_again()
 
 void Gateway::starts_as_it_is(unsigned user)
 {
-    notifications_ = std::make_unique<Notifications>(folder_.path("notify"));
+    if (notifications_ == nullptr || !descriptors_kept_)
+        notifications_ = std::make_unique<Notifications>(folder_.path("notify"));
+    notifications_->begins_anew();
     auto place = network_.gateway().place();
+    if (descriptors_kept_) place.descriptors = notifications_->kept();
     place.environment = {"NOTIFY_SOCKET=" + folder_.path("notify")};
     place.user = user;
     if (user != 0) {

@@ -15,7 +15,8 @@
 
 namespace gw::lab {
 
-/// What a service manager hears from a daemon: a socket for NOTIFY_SOCKET, read all the time.
+/// What a service manager hears from a daemon: a socket for NOTIFY_SOCKET, read all the time. Descriptors that it is
+/// to keep it keeps, as systemd does.
 class Notifications {
 public:
     explicit Notifications(const std::string& path);
@@ -23,12 +24,24 @@ public:
     /// Waits until `word` ("READY=1") was said more than `times` times.
     bool heard(std::string_view word, std::size_t times = 0, Milliseconds limit = patience) const;
     std::size_t count(std::string_view word) const;
+    /// Nothing was said yet; what is kept is kept.
+    void begins_anew();
+
+    /// Name and descriptor.
+    std::vector<std::pair<std::string, int>> kept() const;
+    std::vector<std::string> kept_names() const;
+    /// As if a daemon had given it.
+    void keeps(std::string name, Descriptor descriptor);
 
 private:
+    void read();
+    void take(const std::string& message, std::vector<Descriptor> descriptors);
+
     Descriptor socket_, stop_;
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     std::string said_;
+    std::vector<std::pair<std::string, Descriptor>> kept_;
     std::thread reader_;
 };
 
@@ -52,6 +65,9 @@ public:
     void runs_unprivileged_with(std::string_view yaml);
     /// Starts it with what is on the disk, as a service manager does after it ended.
     void runs_again();
+    /// From now on starts are those of a service manager that keeps descriptors: what the one before gave it is handed
+    /// to the next. Without it they are forgotten.
+    void has_descriptors_kept() { descriptors_kept_ = true; }
     /// More of gatewayd's options, for the next start.
     void is_started_with(Command options) { more_options_ = std::move(options); }
     /// Starts it and expects it to end by itself, with an error.
@@ -76,6 +92,7 @@ public:
 
     Process& process() { return *process_; }
     bool is_running() { return process_ && process_->running(); }
+    Notifications& notifications() { return *notifications_; }
     const Notifications& notifications() const { return *notifications_; }
     /// The service log so far.
     std::string log() const { return process_ ? process_->err() : ""; }
@@ -109,6 +126,7 @@ private:
     Command more_options_;
     std::string hosts_file_;
     std::string trusted_file_;
+    bool descriptors_kept_ = false;
     int open_files_ = 0; // 0: as many as the test
     std::unique_ptr<Notifications> notifications_;
     std::unique_ptr<Process> process_;

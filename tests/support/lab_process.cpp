@@ -33,9 +33,46 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts)
     return pointers;
 }
 
+constexpr int first_handed_over = 3; // SD_LISTEN_FDS_START
+
+/// Descriptors for a program, out of the way of those it will see, and where its process id has to be written.
+struct HandedOver {
+    std::vector<Descriptor> copies;
+    char* process_id = nullptr;
+};
+
+HandedOver copies_of(const Process::Place& place)
+{
+    HandedOver all;
+    for (const auto& [name, number] : place.descriptors)
+        all.copies.emplace_back(::fcntl(number, F_DUPFD_CLOEXEC, first_handed_over + 512));
+    return all;
+}
+
+/// What sd_listen_fds(3) reads; the process id is not known yet.
+std::vector<std::string> variables_for(const Process::Place& place)
+{
+    if (place.descriptors.empty()) return {};
+    std::string names;
+    for (const auto& each : place.descriptors) names += (names.empty() ? "" : ":") + each.first;
+    return {"LISTEN_FDS=" + std::to_string(place.descriptors.size()), "LISTEN_FDNAMES=" + names,
+            "LISTEN_PID=0000000000"};
+}
+
 // After fork: only calls that are safe there.
+void hand_over(const HandedOver& all)
+{
+    for (std::size_t i = 0; i < all.copies.size(); ++i)
+        ::dup2(all.copies[i].number(), first_handed_over + static_cast<int>(i));
+    if (all.process_id == nullptr) return;
+    std::array<char, 10> digits;
+    auto at = digits.end();
+    for (int rest = ::getpid(); rest > 0; rest /= 10) *--at = static_cast<char>('0' + rest % 10);
+    *std::copy(at, digits.end(), all.process_id) = '\0';
+}
+
 [[noreturn]] void become(const char* program, char* const* arguments, char* const* environment, int network, int out,
-                         int err, int parent)
+                         int err, int parent, const HandedOver& handed_over)
 {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(125);
@@ -44,6 +81,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts)
     ::dup2(err, STDERR_FILENO);
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::dup2(nothing, STDIN_FILENO);
+    hand_over(handed_over);
     ::execvpe(program, arguments, environment);
     ::_exit(127);
 }
@@ -115,7 +153,9 @@ Process::Process(Command command, Place place) : command_(as_user(std::move(comm
     err_pipe_.reset(err[0]);
     Descriptor out_end(out[1]), err_end(err[1]);
 
-    auto environment = place.environment;
+    auto handed_over = copies_of(place);
+    auto environment = variables_for(place);
+    environment.insert(environment.end(), place.environment.begin(), place.environment.end());
     const auto is_given = [&](std::string_view variable) {
         const auto name = variable.substr(0, variable.find('=') + 1);
         return std::any_of(place.environment.begin(), place.environment.end(),
@@ -125,9 +165,11 @@ Process::Process(Command command, Place place) : command_(as_user(std::move(comm
         if (!is_given(*each)) environment.emplace_back(*each);
     auto arguments = pointers_to(command_);
     auto variables = pointers_to(environment);
+    if (!place.descriptors.empty()) handed_over.process_id = variables[2] + std::string_view("LISTEN_PID=").size();
     const int parent = ::getpid();
     id_ = ::fork();
-    if (id_ == 0) become(arguments[0], arguments.data(), variables.data(), place.network, out[1], err[1], parent);
+    if (id_ == 0)
+        become(arguments[0], arguments.data(), variables.data(), place.network, out[1], err[1], parent, handed_over);
     ended_.reset(static_cast<int>(::syscall(SYS_pidfd_open, id_, 0)));
     {
         const std::lock_guard lock(own_children_mutex);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace gw::lab {
@@ -56,6 +57,8 @@ public:
         std::vector<std::string> environment; ///< added to the test's own: "NAME=value"
         unsigned user = 0;                    ///< not 0: runs as that user, with the capabilities named
         std::string capabilities;             ///< "net_admin,net_raw": kept as ambient ones
+        /// Name and descriptor: handed over as a service manager does (LISTEN_FDS). Copies; the test keeps its own.
+        std::vector<std::pair<std::string, int>> descriptors{};
     };
     explicit Process(Command command) : Process(std::move(command), Place{}) {}
     Process(Command command, Place place);
