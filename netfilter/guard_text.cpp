@@ -62,24 +62,6 @@ std::string verdict_of(const Intercept& intercept)
                                                  : "counter reject with icmpx port-unreachable";
 }
 
-bool is_guarded(const Capture& capture, bool v6)
-{
-    if (capture.intercept.mode == Mode::external || capture.intercept.ports.empty()) return false;
-    return std::any_of(capture.intercept.to.begin(), capture.intercept.to.end(),
-                       [v6](const Network& network) { return network.address.is_v6() == v6; });
-}
-
-bool is_closed(const Capture& capture)
-{
-    return capture.intercept.when_down != WhenDown::pass && (is_guarded(capture, false) || is_guarded(capture, true));
-}
-
-bool sees_early(const Plan& plan)
-{
-    return std::none_of(plan.captures.begin(), plan.captures.end(),
-                        [](const Capture& capture) { return capture.intercept.mode == Mode::redirect; });
-}
-
 std::string add(std::string_view what, const Settings& settings, std::string_view chain, std::string_view rest = {})
 {
     std::string text(what);
@@ -98,6 +80,24 @@ std::string add_rules(const Plan& plan, std::string_view refusals, bool of_refus
 }
 
 } // namespace
+
+bool is_guarded(const Capture& capture, bool v6)
+{
+    if (capture.intercept.mode == Mode::external || capture.intercept.ports.empty()) return false;
+    return std::any_of(capture.intercept.to.begin(), capture.intercept.to.end(),
+                       [v6](const Network& network) { return network.address.is_v6() == v6; });
+}
+
+bool is_closed(const Capture& capture)
+{
+    return capture.intercept.when_down != WhenDown::pass && (is_guarded(capture, false) || is_guarded(capture, true));
+}
+
+bool sees_early(const Plan& plan)
+{
+    return std::none_of(plan.captures.begin(), plan.captures.end(),
+                        [](const Capture& capture) { return capture.intercept.mode == Mode::redirect; });
+}
 
 bool needs_guard(const Plan& plan) { return std::any_of(plan.captures.begin(), plan.captures.end(), is_closed); }
 

@@ -20,6 +20,13 @@ inline constexpr std::string_view early_chain = "early";
 /// Whether any listener is to be closed when the gateway is down: without one there is no guard.
 bool needs_guard(const Plan& plan);
 
+/// Whether the capture is of this family, and of rules at all.
+bool is_guarded(const Capture& capture, bool v6);
+/// Whether it is refused when the gateway is down.
+bool is_closed(const Capture& capture);
+/// Whether packets meet the refusals right behind the captures, too, where their destination is still the client's.
+bool sees_early(const Plan& plan);
+
 std::string guard_table(const Settings& settings);
 
 /// All rules of the guard, in order, the refusals in the chain `refusals`.

@@ -1,39 +1,56 @@
 #include "netfilter/heartbeat.h"
 
+#include "gateway/base/endpoint.h"
+
+#include <array>
 #include <cerrno>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 namespace gw::netfilter {
 namespace {
 
+Address loopback(bool v6)
+{
+    constexpr std::array<std::uint8_t, 16> last_bit{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    return v6 ? Address::v6(last_bit) : Address::v4({127, 0, 0, 1});
+}
+
+/// Of a socket that is bound to the loopback address; 0: it is another.
 std::uint16_t loopback_port_of(int socket)
 {
-    sockaddr_in name{};
+    sockaddr_storage name{};
     socklen_t size = sizeof name;
     int type = 0;
     socklen_t type_size = sizeof type;
     if (::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_DGRAM) return 0;
-    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) != 0 || name.sin_family != AF_INET) return 0;
-    return name.sin_addr.s_addr == htonl(INADDR_LOOPBACK) ? ntohs(name.sin_port) : std::uint16_t{0};
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&name), &size) != 0) return 0;
+    if (name.ss_family != AF_INET && name.ss_family != AF_INET6) return 0;
+    const Endpoint bound = from_sockaddr(name);
+    return bound.address == loopback(bound.address.is_v6()) ? bound.port : std::uint16_t{0};
+}
+
+Error not_arrived(int failed)
+{
+    std::string what = "the heartbeat does not arrive";
+    if (failed == EPERM) what += ": another firewall on this host drops UDP over the interface lo";
+    if (failed == ENETDOWN || failed == ENETUNREACH) what += ": the interface lo is down";
+    return Error{Fault::system, Side::gateway, std::move(what), {failed, boost::system::system_category()}};
 }
 
 } // namespace
 
-Result<Heartbeat> Heartbeat::open()
+Result<Heartbeat> Heartbeat::open(bool v6)
 {
-    Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Descriptor socket(::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket.is_open()) return system_error("opening the socket of the heartbeat");
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof name;
+    sockaddr_storage name{};
+    socklen_t size = to_sockaddr({loopback(v6), 0}, name);
     if (::bind(socket.number(), reinterpret_cast<const sockaddr*>(&name), size) != 0)
         return system_error("a port for the heartbeat (is the interface lo up?)");
     if (::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&name), &size) != 0 ||
         ::connect(socket.number(), reinterpret_cast<const sockaddr*>(&name), size) != 0)
         return system_error("connecting the heartbeat (is the interface lo up?)");
-    return Heartbeat(std::move(socket), ntohs(name.sin_port));
+    return Heartbeat(std::move(socket), from_sockaddr(name).port);
 }
 
 Result<Heartbeat> Heartbeat::adopt(Descriptor socket)
@@ -46,11 +63,18 @@ Result<Heartbeat> Heartbeat::adopt(Descriptor socket)
 Result<> Heartbeat::beat()
 {
     if (::send(socket_.number(), "", 0, MSG_NOSIGNAL) == 0) return {};
-    const int failed = errno;
-    std::string what = "the heartbeat does not arrive";
-    if (failed == EPERM) what += ": another firewall on this host drops UDP over the interface lo";
-    if (failed == ENETDOWN || failed == ENETUNREACH) what += ": the interface lo is down";
-    return Error{Fault::system, Side::gateway, std::move(what), {failed, boost::system::system_category()}};
+    return not_arrived(errno);
+}
+
+Result<> Heartbeat::end(std::uint16_t to_port)
+{
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    if (::getsockname(socket_.number(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
+        return system_error("the socket of the heartbeat");
+    size = to_sockaddr({from_sockaddr(name).address, to_port}, name);
+    if (::sendto(socket_.number(), "", 0, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&name), size) == 0) return {};
+    return not_arrived(errno);
 }
 
 } // namespace gw::netfilter

@@ -1,5 +1,6 @@
 #include "netfilter/install.h"
 
+#include "netfilter/backends.h"
 #include "netfilter/conntrack_rules.h"
 #include "netfilter/guard.h"
 #include "netfilter/heartbeat.h"
@@ -16,21 +17,6 @@
 
 namespace gw::netfilter {
 namespace {
-
-Result<> check(const Plan& plan)
-{
-    const auto refused = [](std::string what) { return Error{Fault::refused, Side::gateway, std::move(what)}; };
-    for (const Capture& capture : plan.captures) {
-        if (capture.intercept.transport == Transport::udp && capture.intercept.mode != Mode::tproxy)
-            return refused("listener " + capture.listener + ": UDP can be taken over by tproxy only");
-        for (const std::string& name : capture.intercept.interfaces)
-            if (!is_interface_name(name))
-                return refused("listener " + capture.listener + ": not an interface: " + name);
-    }
-    for (const PolicyRule& rule : plan.policy_rules)
-        if (!is_interface_name(rule.interface)) return refused("not an interface: " + rule.interface);
-    return {};
-}
 
 std::string_view other_captures(std::string_view captures) { return captures == captures_a ? captures_b : captures_a; }
 
@@ -74,6 +60,9 @@ public:
     Result<> remove() override;
     Plan in_force() const override { return in_force_.value_or(Plan{}); }
     Result<std::string> missing() override;
+    std::string backend() const override { return "nft"; }
+    std::string text() const override { return in_force_ ? all_text(*in_force_) : std::string(); }
+    bool is_watched() const override { return true; }
     Result<> beat() override;
     Result<> still() override;
     Result<Handover> hand_over() override;
@@ -123,6 +112,7 @@ Result<> KernelInstaller::refuse_foreign_table()
 Result<> KernelInstaller::sweep()
 {
     if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto free = in_force_ ? Result<>{} : sweep_iptables(settings_); !free) return free;
     return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
 }
 
@@ -360,14 +350,14 @@ Result<std::unique_ptr<KernelInstaller>> open_installer(const Settings& settings
 
 } // namespace
 
-Result<std::unique_ptr<Installer>> Installer::open(const Settings& settings)
+Result<std::unique_ptr<Installer>> open_nft(const Settings& settings)
 {
     auto opened = open_installer(settings, Heartbeat::open());
     if (!opened) return opened.error();
     return std::unique_ptr<Installer>(std::move(*opened));
 }
 
-Result<std::unique_ptr<Installer>> Installer::adopt(const Settings& settings, Handover handover)
+Result<std::unique_ptr<Installer>> adopt_nft(const Settings& settings, Handover handover)
 {
     if (handover.state != state_of(settings))
         return Error{Fault::refused, Side::gateway, "the rules handed over are of other numbers or another table name"};

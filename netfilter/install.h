@@ -54,6 +54,13 @@ public:
     virtual Plan in_force() const = 0;
     /// What of the plan in force is missing in the kernel now; empty: all is there.
     virtual Result<std::string> missing() = 0;
+    /// What holds the rules, for a person: "nft", "iptables (nf_tables)", "iptables (legacy)".
+    virtual std::string backend() const = 0;
+    /// The rules in force, with the guard, as text of that kind.
+    virtual std::string text() const = 0;
+    /// Whether `Watch` (watch.h) hears of it when somebody changes our rules. Else they are to be looked at now and
+    /// then.
+    virtual bool is_watched() const = 0;
 
     /// A sign of life: new connections are captured until `heartbeat_lifetime` (rules.h) from now. Microseconds.
     /// Errors: `system` when it cannot arrive.

@@ -62,6 +62,9 @@ void NftContext::Free::operator()(nft_ctx* context) const noexcept { nft_ctx_fre
 
 Result<NftContext> NftContext::open()
 {
+    // Without it libnftables ends the process.
+    if (const Descriptor tried(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)); !tried.is_open())
+        return system_error("netfilter's netlink (module nfnetlink)");
     const auto before = netfilter_sockets();
     NftContext opened;
     opened.context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));

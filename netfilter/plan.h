@@ -30,6 +30,7 @@ struct Plan {
     std::vector<std::string> interfaces;  ///< where packets of captures without `interfaces` arrive
     std::vector<PolicyRule> policy_rules; ///< sorted, each once
     std::uint16_t heartbeat_port = 0;     ///< captured only while beats come (heartbeat.h); 0: always
+    std::uint16_t heartbeat_port_v6 = 0;  ///< the same of IPv6, which iptables has rules of its own for
     bool datagrams = false;               ///< a capture of UDP is, or was, in it: answers to its flows are led here
     bool redirects = false;               ///< a capture by redirect is, or was, in it: NAT of what is under way goes on
     bool zones_twins = false;             ///< the same of connections that have a twin
@@ -49,6 +50,9 @@ std::string nft_text(const Plan& plan, bool owned = true);
 
 /// The same, and that of the guard where the plan needs one: everything of nft's. Pure.
 std::string all_text(const Plan& plan);
+
+/// The same for what the settings name: that of iptables only where they say so. Pure.
+std::string text_of_backend(const Plan& plan);
 
 /// The policy rules and routes as `ip` commands, for people. Pure.
 std::string ip_text(const Plan& plan);

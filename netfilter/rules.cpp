@@ -160,6 +160,21 @@ bool is_interface_name(std::string_view name)
            });
 }
 
+Result<> check(const Plan& plan)
+{
+    const auto refused = [](std::string what) { return Error{Fault::refused, Side::gateway, std::move(what)}; };
+    for (const Capture& capture : plan.captures) {
+        if (capture.intercept.transport == Transport::udp && capture.intercept.mode != Mode::tproxy)
+            return refused("listener " + capture.listener + ": UDP can be taken over by tproxy only");
+        for (const std::string& name : capture.intercept.interfaces)
+            if (!is_interface_name(name))
+                return refused("listener " + capture.listener + ": not an interface: " + name);
+    }
+    for (const PolicyRule& rule : plan.policy_rules)
+        if (!is_interface_name(rule.interface)) return refused("not an interface: " + rule.interface);
+    return {};
+}
+
 std::string hex(std::uint32_t number)
 {
     char text[11];

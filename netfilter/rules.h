@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/result.h"
 #include "netfilter/plan.h"
 
 #include <chrono>
@@ -50,6 +51,9 @@ bool captures_family(const Capture& capture, bool v6);
 /// Whether packets of this family are led to this host by a policy rule: what tproxy takes over, and what upstreams
 /// answer to connections made as a client.
 bool needs_route(const Capture& capture, bool v6);
+
+/// Errors: `refused` when the plan asks for what no rules can do; `what` names it.
+Result<> check(const Plan& plan);
 
 /// Where the packets of a capture arrive.
 const std::vector<std::string>& interfaces_of(const Plan& plan, const Capture& capture);

@@ -13,6 +13,8 @@ namespace gw::netfilter {
 enum class Mode { tproxy, redirect, external };
 enum class Transport { tcp, udp };
 enum class WhenDown { pass, reject, drop };
+/// What holds the rules in the kernel. `automatic`: nft where it can do what is needed, else iptables.
+enum class Backend { automatic, nft, iptables };
 
 struct PortRange {
     std::uint16_t first = 0;
@@ -38,10 +40,14 @@ struct Intercept {
     bool needs_rules() const { return mode != Mode::external || keeps_address; }
 };
 
+/// The longest `Settings::table` that leaves room for the rest of a chain's name in iptables, which takes 28 letters.
+inline constexpr std::size_t max_chain_prefix = 14;
+
 /// Numbers the kernel's side is marked with. Chosen so as not to meet those of Tailscale (0x80000/0xff0000), Cilium
 /// (0x0f00), kube-proxy (0x4000, 0x8000), Istio (0x539) and Docker.
 struct Settings {
-    std::string table = "gateway";            ///< our nft table, family inet
+    Backend backend = Backend::automatic;
+    std::string table = "gateway";            ///< our nft table, family inet; the chains of iptables begin with it
     std::uint32_t mark_mask = 0x03000000;     ///< the only bits of a mark we read or write
     std::uint32_t captured_mark = 0x01000000; ///< packets that go to a transparent socket of ours
     std::uint32_t own_mark = 0x02000000;      ///< what the gateway itself sends

@@ -141,21 +141,24 @@ Result<Watch> Watch::open(const Settings& settings)
     if (!leave_out_other_routes(routes->number(), settings.route_table))
         return system_error("a filter for changes of routes");
     auto tables = listening(NETLINK_NETFILTER, {NFNLGRP_NFTABLES});
-    if (!tables) return tables.error();
+    // A kernel that has only iptables need not have it; what it would tell of is not there.
+    const bool is_told = tables.has_value() || tables.error().cause.value() != EPROTONOSUPPORT;
+    if (!tables && is_told) return tables.error();
     Descriptor either(::epoll_create1(EPOLL_CLOEXEC));
     if (!either.is_open()) return system_error("epoll");
-    for (const int each : {routes->number(), tables->number()}) {
+    for (const int each : {routes->number(), tables ? tables->number() : -1}) {
+        if (each < 0) continue;
         epoll_event event{};
         event.events = EPOLLIN;
         if (::epoll_ctl(either.number(), EPOLL_CTL_ADD, each, &event) != 0) return system_error("epoll");
     }
-    return Watch(settings, std::move(*routes), std::move(*tables), std::move(either));
+    return Watch(settings, std::move(*routes), tables ? std::move(*tables) : Descriptor(), std::move(either));
 }
 
 Result<Changes> Watch::read()
 {
     auto changes = read_from(routes_, settings_, change_of_route);
-    if (!changes) return changes;
+    if (!changes || !tables_.is_open()) return changes;
     const auto of_tables = read_from(tables_, settings_, change_of_table);
     if (!of_tables) return of_tables;
     add(*changes, *of_tables);

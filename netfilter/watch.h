@@ -43,7 +43,7 @@ private:
 
     Settings settings_;
     Descriptor routes_; // rtnetlink
-    Descriptor tables_; // netfilter
+    Descriptor tables_; // netfilter; none: the kernel has no such thing
     Descriptor either_; // an epoll of both
 };
 

@@ -140,6 +140,8 @@ public:
         require(kernel.own_mark != kernel.captured_mark, "own_mark", "must differ from captured_mark");
         const bool reserved = kernel.route_table >= 253 && kernel.route_table <= 255;
         require(!reserved, "route_table", "253, 254 and 255 are the kernel's own tables");
+        require(kernel.backend != netfilter::Backend::iptables || kernel.table.size() <= netfilter::max_chain_prefix,
+                "table", "has more than 14 letters, which leaves too few for the names of iptables' chains");
     }
 
 private:

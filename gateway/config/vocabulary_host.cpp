@@ -159,8 +159,17 @@ Type timeouts_type()
 Type kernel_type()
 {
     auto type = mapping({
+        {"backend", word({{"auto"}, {"nft"}, {"iptables"}}), "auto",
+         "What holds the rules: nftables, or iptables (ip6tables for IPv6) where a kernel or host has no nftables that "
+         "can do it. `auto` asks the kernel.",
+         [](Draft& d, const Node& n) {
+             d.settings.netfilter.backend = n.text == "nft"        ? netfilter::Backend::nft
+                                            : n.text == "iptables" ? netfilter::Backend::iptables
+                                                                   : netfilter::Backend::automatic;
+         }},
         {"table", free_text("a name", judge_table, "^[A-Za-z][A-Za-z0-9_]{0,63}$"), "gateway",
-         "The name of the nftables table.", [](Draft& d, const Node& n) { d.settings.netfilter.table = n.text; }},
+         "The name of the nftables table; with iptables, what the names of chains begin with: at most 14 letters then.",
+         [](Draft& d, const Node& n) { d.settings.netfilter.table = n.text; }},
         mark("mark_mask", "0x03000000", "The only bits of a packet's mark that are read or written.",
              [](Draft& d, const Node& n) {
                  d.settings.netfilter.mark_mask = static_cast<std::uint32_t>(integer_in(n));

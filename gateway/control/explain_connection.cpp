@@ -58,7 +58,8 @@ std::string how_recovered(std::string_view recovered)
 Json kernel_json(const netfilter::Settings& kernel, bool v6)
 {
     const auto mark = hex(kernel.captured_mark) + "/" + hex(kernel.mark_mask);
-    return {{"table", "inet " + kernel.table},
+    const bool iptables = kernel.backend == netfilter::Backend::iptables;
+    return {{"table", iptables ? "chains " + kernel.table + "-*" : "inet " + kernel.table},
             {"mark", mark},
             {"policy_rule", std::string{v6 ? "ip -6" : "ip"} + " rule: priority " +
                                 std::to_string(kernel.rule_priority) + " fwmark " + mark + " lookup " +

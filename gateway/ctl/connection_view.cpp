@@ -169,15 +169,17 @@ std::vector<std::string> rules_of_listener(const Json& rules, std::string_view l
     const bool v6 = destination.starts_with('[');
     const auto name = ' ' + std::string(listener.substr(0, longest_name_in_comment));
     std::vector<std::string> found;
-    std::istringstream lines(text_at(rules, "nft"));
+    std::istringstream lines(rules_text(rules));
     for (std::string line; std::getline(lines, line);) {
         const auto comment = line.rfind("comment \"");
         if (comment == std::string::npos) continue;
         const auto begin = line.find(name, comment);
         const auto after = begin == std::string::npos ? begin : begin + name.size();
         if (after == std::string::npos || after >= line.size() || (line[after] != '"' && line[after] != ' ')) continue;
-        const bool other_family = line.find(v6 ? " ip daddr" : " ip6 daddr") != std::string::npos &&
-                                  line.find(v6 ? " ip6 daddr" : " ip daddr") == std::string::npos;
+        const auto named = line.find(v6 ? " IPv4 " : " IPv6 ", comment);
+        const bool other_family = (named != std::string::npos && named < after) ||
+                                  (line.find(v6 ? " ip daddr" : " ip6 daddr") != std::string::npos &&
+                                   line.find(v6 ? " ip6 daddr" : " ip daddr") == std::string::npos);
         if (!other_family) found.push_back(line);
     }
     return found;

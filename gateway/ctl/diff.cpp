@@ -88,7 +88,9 @@ std::string rules_of(const config::Settings& settings, const std::map<std::strin
                                 static_cast<std::uint16_t>(ports.at(listener.name) + 1)});
     if (captures.empty()) return {};
     const auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), present);
-    return netfilter::nft_text(plan) + netfilter::ip_text(plan);
+    return (plan.settings.backend == netfilter::Backend::iptables ? netfilter::text_of_backend(plan)
+                                                                  : netfilter::nft_text(plan)) +
+           netfilter::ip_text(plan);
 }
 
 /// A listener keeps its (example) port in both, so that only what matters differs.

@@ -208,7 +208,7 @@ bool followed(const Client& daemon, const std::string& interface)
     do {
         const auto rules = ask_json(daemon, "/v1/rules");
         if (rules && text_at(*rules, "missing").empty() &&
-            text_at(*rules, "nft").find('"' + interface + '"') != std::string::npos)
+            rules_text(*rules).find('"' + interface + '"') != std::string::npos)
             return true;
         std::this_thread::sleep_for(look_again);
     } while (Clock::now() < until);

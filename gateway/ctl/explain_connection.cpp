@@ -42,6 +42,9 @@ Exit explain_connection(const Invocation& invocation, Output& output)
     auto& capture = (*connection)["capture"];
     if (text_at(capture, "kind") == "intercept") {
         const auto rules = ask_json(client, "/v1/rules");
+        // What holds the rules is the keeper's to know.
+        if (rules && capture.contains("kernel") && text_at(*rules, "backend").starts_with("iptables"))
+            capture["kernel"]["table"] = text_at(*rules, "table") + " (" + text_at(*rules, "backend") + ')';
         if (rules && capture.is_object())
             capture["rules"] = rules_of_listener(*rules, text_at(capture, "listener"), text_at(capture, "destination"));
     }

@@ -40,6 +40,12 @@ std::string text_at(const Json& object, std::string_view key)
     return found->is_primitive() ? found->dump() : std::string();
 }
 
+std::string rules_text(const Json& rules)
+{
+    auto nft = text_at(rules, "nft");
+    return nft.empty() ? text_at(rules, "iptables") : nft;
+}
+
 std::uint64_t count_at(const Json& object, std::string_view key)
 {
     const auto* found = member(object, key);

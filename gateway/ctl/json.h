@@ -20,6 +20,8 @@ std::string json_text(const Json& value, bool indented);
 /// Members as they are wanted. A daemon of another version may leave one out or change its type; a view then shows
 /// nothing there and goes on. Numbers and booleans count as text, too.
 std::string text_at(const Json& object, std::string_view key);
+/// The kernel rules in an answer of /v1/rules, of nft or of iptables.
+std::string rules_text(const Json& rules);
 std::uint64_t count_at(const Json& object, std::string_view key);
 double number_at(const Json& object, std::string_view key);
 bool flag_at(const Json& object, std::string_view key);

@@ -158,7 +158,7 @@ netfilter::Plan plan_of(const config::Settings& settings, std::vector<std::strin
         port = static_cast<std::uint16_t>(port + 2);
     }
     auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), std::move(present));
-    plan.heartbeat_port = port;
+    plan.heartbeat_port = plan.heartbeat_port_v6 = port;
     return plan;
 }
 
@@ -223,12 +223,14 @@ Exit show_rules_of_file(const Invocation& invocation, Output& output)
     if (invocation.json) {
         print({{"installed", false},
                {"note", note},
-               {"nft", netfilter::all_text(plan)},
+               {plan.settings.backend == netfilter::Backend::iptables ? "iptables" : "nft",
+                netfilter::text_of_backend(plan)},
                {"ip", netfilter::ip_text(plan)}},
               output);
         return Exit::ok;
     }
-    output.data("# " + note + '\n' + harmless(netfilter::all_text(plan)) + '\n' + harmless(netfilter::ip_text(plan)));
+    output.data("# " + note + '\n' + harmless(netfilter::text_of_backend(plan)) + '\n' +
+                harmless(netfilter::ip_text(plan)));
     return Exit::ok;
 }
 

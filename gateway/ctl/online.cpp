@@ -138,7 +138,7 @@ Exit show_rules_in_force(const Invocation& invocation, Output& output)
     if (invocation.json)
         print(*rules, output);
     else
-        output.data(harmless(text_at(*rules, "nft") + '\n' + text_at(*rules, "ip")));
+        output.data(harmless(rules_text(*rules) + '\n' + text_at(*rules, "ip")));
     if (!flag_at(*rules, "installed")) {
         output.message("there are no rules: no listener intercepts");
         return Exit::ok;

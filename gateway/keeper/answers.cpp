@@ -11,14 +11,31 @@ link::Answer json_answer(int status, const Json& json)
     return {status, "application/json", json.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
+namespace {
+
+bool is_of_iptables(const Rules& rules) { return rules.backend().starts_with("iptables"); }
+
+/// Where the rules are, in the words of their kind.
+std::string place_of(const Rules& rules, const std::string& table)
+{
+    return is_of_iptables(rules) ? "chains " + table + "-*" : "inet " + table;
+}
+
+} // namespace
+
 link::Answer Answers::version() const { return json_answer(200, {{"version", options_.version}, {"pid", ::getpid()}}); }
 
 link::Answer Answers::rules() const
 {
     const bool installed = rules_.installed();
+    const bool nft = !is_of_iptables(rules_);
+    const auto text = installed ? rules_.text() : "";
     return json_answer(200, {{"installed", installed},
+                             {"backend", nft ? "nft" : rules_.backend()},
+                             {"table", place_of(rules_, rules_.plan().settings.table)},
                              {"missing", rules_.missing()},
-                             {"nft", installed ? netfilter::all_text(rules_.plan()) : ""},
+                             {"nft", nft ? text : ""},
+                             {"iptables", nft ? "" : text},
                              {"ip", installed ? netfilter::ip_text(rules_.plan()) : ""}});
 }
 
@@ -52,8 +69,8 @@ link::Answer Answers::status(const Result<link::Answer>& data, HostDoctor& docto
                 {"state", all_problems.empty() ? "ok" : "degraded"},
                 {"rules",
                  {{"installed", rules_.installed()},
-                  {"backend", "nft"},
-                  {"table", "inet " + in_force_.loaded->settings.netfilter.table},
+                  {"backend", is_of_iptables(rules_) ? rules_.backend() : "nft"},
+                  {"table", place_of(rules_, in_force_.loaded->settings.netfilter.table)},
                   {"missing", missing},
                   {"healed", rules_.healed()},
                   {"last_healed", rules_.last_healed()}}},

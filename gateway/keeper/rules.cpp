@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds settle = 10ms;         // changes come in swarms: one look for all of them
 constexpr std::chrono::milliseconds longest_pause = 500ms; // between two attempts to put back what cannot be
+constexpr auto look_interval = 1s;                         // where the kernel does not say that rules have changed
+constexpr int look_share = 20;                             // one part of so many of the time may be spent on it
 
 std::string joined(const std::vector<std::string>& names)
 {
@@ -30,19 +32,21 @@ std::string joined(const std::vector<std::string>& names)
 
 struct Rules::Following {
     Following(asio::io_context& io, netfilter::Watch opened)
-        : watch(std::move(opened)), readable(io, ::dup(watch.descriptor())), pause(io)
+        : watch(std::move(opened)), readable(io, ::dup(watch.descriptor())), pause(io), look(io)
     {}
     void end()
     {
         boost::system::error_code ignored;
         readable.cancel(ignored);
         pause.cancel();
+        look.cancel();
         ended = true;
     }
 
     netfilter::Watch watch;
     asio::posix::stream_descriptor readable;
     asio::steady_timer pause;
+    asio::steady_timer look;
     bool ended = false;
 };
 
@@ -54,6 +58,8 @@ Result<> Rules::open(const netfilter::Settings& settings)
     const auto swept = (*opened)->sweep();
     if (!swept) return swept.error();
     installer_ = std::move(*opened);
+    if (backend_ != installer_->backend()) log::info("the rules are held by " + installer_->backend());
+    backend_ = installer_->backend();
     return {};
 }
 
@@ -146,6 +152,7 @@ Result<> Rules::adopt(const config::Settings& settings, netfilter::Handover hand
     auto adopted = netfilter::Installer::adopt(settings.netfilter, std::move(handover));
     if (!adopted) return adopted.error();
     installer_ = std::move(*adopted);
+    backend_ = installer_->backend();
     return {};
 }
 
@@ -178,8 +185,25 @@ Result<> Rules::follow_kernel(const netfilter::Settings& settings)
     auto keep = [following = following_](std::exception_ptr bug) {
         if (bug) std::rethrow_exception(bug);
     };
+    auto keep_too = keep;
     asio::co_spawn(io_, follow(following_), std::move(keep));
+    if (!installer_->is_watched()) asio::co_spawn(io_, look_after(following_), std::move(keep_too));
     return {};
+}
+
+/// Instead of being told.
+Task<void> Rules::look_after(std::shared_ptr<Following> following)
+{
+    std::chrono::steady_clock::duration took{};
+    for (;;) {
+        following->look.expires_after(std::max<std::chrono::steady_clock::duration>(look_interval, took * look_share));
+        auto waited = co_await following->look.async_wait(as_outcome);
+        (void)waited;
+        if (following->ended) co_return;
+        const auto began = std::chrono::steady_clock::now();
+        heal();
+        took = std::chrono::steady_clock::now() - began;
+    }
 }
 
 Task<void> Rules::follow(std::shared_ptr<Following> following)

@@ -38,6 +38,10 @@ public:
     bool installed() const { return !plan_.captures.empty(); }
     /// What is in force; empty when nothing is installed.
     const netfilter::Plan& plan() const { return plan_; }
+    /// "nft", "iptables (legacy)" and the like; empty: nothing has been installed yet.
+    const std::string& backend() const { return backend_; }
+    /// The rules in force as text of that kind.
+    std::string text() const { return installer_ == nullptr ? std::string() : installer_->text(); }
     /// What of it the kernel does not have, for a person; empty: all is there.
     std::string missing();
     /// How many things were put back that others had taken away, and what the last ones were.
@@ -63,6 +67,7 @@ private:
     Result<> clear(const netfilter::Settings& settings);
     Result<> follow_kernel(const netfilter::Settings& settings);
     Task<void> follow(std::shared_ptr<Following> following);
+    Task<void> look_after(std::shared_ptr<Following> following);
     bool heal();
     bool healed_well(std::string failure);
 
@@ -71,6 +76,7 @@ private:
     std::unique_ptr<netfilter::Installer> installer_;
     std::shared_ptr<Following> following_; // the kernel's changes, while there are rules
     netfilter::Plan plan_;
+    std::string backend_;
     std::uint64_t healed_ = 0;
     std::string last_healed_;
     std::string not_healed_; // why; empty: nothing is

@@ -35,8 +35,8 @@ int show_rules(const Options& options)
                      static_cast<unsigned>(first_shown_port));
     auto plan = netfilter::make_plan(settings.netfilter, std::move(captures),
                                      present ? std::move(*present) : std::vector<std::string>{});
-    plan.heartbeat_port = port;
-    std::printf("%s\n%s", netfilter::all_text(plan).c_str(), netfilter::ip_text(plan).c_str());
+    plan.heartbeat_port = plan.heartbeat_port_v6 = port;
+    std::printf("%s\n%s", netfilter::text_of_backend(plan).c_str(), netfilter::ip_text(plan).c_str());
     return 0;
 }
 

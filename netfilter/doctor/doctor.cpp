@@ -21,6 +21,7 @@ constexpr Check all_checks[] = {
     {"kernel-fib", "rules can tell what is for this host"},
     {"kernel-nat-redirect", "the kernel has NAT for mode: redirect"},
     {"kernel-set-timeout", "elements of sets can expire"},
+    {"iptables", "the program iptables-restore is there, should nft not do"},
     {"kernel-policy-rules", "routing can look at marks"},
     {"kernel-transparent-sockets", "sockets may use addresses of others"},
     {"sysctls", "the kernel's settings can be read"},

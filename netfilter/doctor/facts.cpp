@@ -1,8 +1,10 @@
 #include "netfilter/doctor/facts.h"
 
 #include "gateway/base/descriptor.h"
+#include "netfilter/iptables_text.h"
 #include "netfilter/nft_context.h"
 #include "netfilter/probe.h"
+#include "netfilter/program.h"
 
 #include <algorithm>
 #include <array>
@@ -100,6 +102,7 @@ void try_features(netfilter::NftContext& context, Facts& facts)
         const auto tried = context.try_out(text.starts_with("add table") ? text : base + text);
         facts.features->push_back({trial.id, tried.has_value(), tried ? "" : tried.error().what});
     }
+    facts.features->push_back({"iptables", facts.iptables, "iptables-restore is not to be found"});
     facts.features->push_back({"kernel-policy-rules", !facts.rules.empty(), "no policy rules can be listed"});
     facts.features->push_back(transparent_sockets());
 }
@@ -118,6 +121,20 @@ std::vector<std::string> questions_for(const std::vector<NftTable>& tables, cons
     return questions;
 }
 
+/// Ours in chains of iptables are not somebody else's.
+void leave_out_ours(Ruleset& all, const netfilter::Settings& settings)
+{
+    const auto leads_to_ours = [&](const NftRule& rule) {
+        return std::any_of(rule.expressions.begin(), rule.expressions.end(), [&](const nlohmann::json& each) {
+            const auto jump = each.is_object() ? each.find("jump") : each.end();
+            return jump != each.end() && jump->is_object() &&
+                   netfilter::is_our_chain(settings, jump->value("target", std::string()));
+        });
+    };
+    std::erase_if(all.chains, [&](const NftChain& chain) { return netfilter::is_our_chain(settings, chain.name); });
+    for (auto& chain : all.chains) std::erase_if(chain.rules, leads_to_ours);
+}
+
 Result<Ruleset> read_ruleset(netfilter::NftContext& context, const Subject& subject)
 {
     using Form = netfilter::NftContext::Form;
@@ -132,11 +149,13 @@ Result<Ruleset> read_ruleset(netfilter::NftContext& context, const Subject& subj
         std::move(part->chains.begin(), part->chains.end(), std::back_inserter(all.chains));
     }
     add_texts(all, *text);
+    leave_out_ours(all, subject.settings);
     return all;
 }
 
 void read_rules_of_all(const Subject& subject, const Depth& depth, Facts& facts)
 {
+    facts.iptables = !netfilter::program_file("iptables-restore").empty();
     if (!facts.privileged || (!depth.features && !depth.ruleset)) return;
     auto context = netfilter::NftContext::open();
     if (!context) return facts.unread.push_back(describe(context.error()));

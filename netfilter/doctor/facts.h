@@ -42,6 +42,7 @@ struct Facts {
     std::optional<Ruleset> ruleset{};
     std::vector<std::string> legacy_tables{}; ///< of iptables-legacy, where it is in use
     std::optional<std::vector<Feature>> features{};
+    bool iptables = false; ///< there is a program that could hold the rules in place of nft
     std::vector<Journey> journeys{};
     std::optional<std::vector<Endpoint>> sockets{}; ///< that listen, TCP
     std::optional<std::size_t> descriptor_limit{};  ///< of the daemon

@@ -51,17 +51,24 @@ constexpr FeatureText feature_texts[] = {
     {"kernel-nat-redirect", "nft redirect", "mode: redirect", "modprobe nft_redir nf_nat"},
     {"kernel-set-timeout", "nft sets with timeouts", "when_down while the daemon hangs, and bans",
      "apt install linux-image-amd64 && systemctl reboot"},
+    {"iptables", "iptables-restore", "kernel.backend: iptables", "apt install iptables"},
     {"kernel-policy-rules", "policy rules (CONFIG_IP_MULTIPLE_TABLES)", "mode: tproxy",
      "apt install linux-image-amd64 && systemctl reboot"},
     {"kernel-transparent-sockets", "transparent sockets", "mode: tproxy, and client_address: keep",
      "apt install linux-image-amd64 && systemctl reboot"},
 };
 
-bool needs(const Subject& subject, std::string_view feature)
+/// `iptables`: it is there, and would hold the rules if nft cannot.
+bool needs(const Subject& subject, std::string_view feature, bool iptables)
 {
     const auto any = [&](auto condition) {
         return std::any_of(subject.listeners.begin(), subject.listeners.end(), condition);
     };
+    using netfilter::Backend;
+    const auto backend = subject.settings.backend;
+    if (feature == "iptables") return backend == Backend::iptables && !subject.listeners.empty();
+    const bool is_of_nft = feature != "kernel-policy-rules" && feature != "kernel-transparent-sockets";
+    if (is_of_nft && (backend == Backend::iptables || (backend == Backend::automatic && iptables))) return false;
     const auto by_tproxy = [](const Listener& one) { return one.intercept.mode == netfilter::Mode::tproxy; };
     if (feature == "kernel-nat-redirect")
         return any([](const Listener& one) { return one.intercept.mode == netfilter::Mode::redirect; });
@@ -272,9 +279,10 @@ void diagnose_kernel(const Facts& facts, const Subject& subject, Report& report)
         const auto* text = std::find_if(std::begin(feature_texts), std::end(feature_texts),
                                         [&](const FeatureText& one) { return one.id == feature.id; });
         if (text == std::end(feature_texts)) continue;
-        report.add({feature.id, needs(subject, feature.id) ? Severity::error : Severity::note,
-                    "the kernel (" + facts.kernel + ") has no " + std::string(text->what), "dry run: " + feature.said,
-                    std::string(text->breaks), std::string(text->mend)});
+        report.add({feature.id, needs(subject, feature.id, facts.iptables) ? Severity::error : Severity::note,
+                    feature.id == "iptables" ? "there is no " + std::string(text->what)
+                                             : "the kernel (" + facts.kernel + ") has no " + std::string(text->what),
+                    "dry run: " + feature.said, std::string(text->breaks), std::string(text->mend)});
     }
 }
 

@@ -113,6 +113,11 @@ TEST(ConnectionView, TellsEachStepOfAConnectionsWay)
         json(
             R"({"nft":"add rule inet gateway a ip daddr 192.0.2.0/24 tproxy comment \"capture web\"\nadd rule inet gateway a ip6 daddr ::/0 tproxy comment \"capture web\"\nadd rule inet gateway a ip daddr 192.0.2.0/24 comment \"capture web2\"\n"})"),
         "web", "192.0.2.10:80");
+    const auto of_iptables = rules_of_listener(
+        json(
+            R"({"nft":"","iptables":"-A gateway-capture-1 -m comment --comment \"gateway: capture 1 IPv4 web 0b1c2d3e\" -j TPROXY\n-A gateway-capture-1 -m comment --comment \"gateway: capture 1 IPv6 web 0b1c2d3e\" -j TPROXY\n-A gateway-capture-2 -m comment --comment \"gateway: capture 2 IPv4 web2 0b1c2d3e\" -j TPROXY\n"})"),
+        "web", "[2001:db8::1]:80");
+    EXPECT_THAT(of_iptables, ::testing::ElementsAre(::testing::HasSubstr("1 IPv6 web")));
     const auto text = connection_view(connection, {});
     for (const auto* part :
          {"abcde0.7", "it keeps configuration 1; in force is 2",
