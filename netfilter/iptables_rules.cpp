@@ -112,6 +112,8 @@ void add_prerouting(IptablesWriter& writer)
         writer.add(mangle, "prerouting", writer.is_marked(twin_mark(settings)) + "-j RETURN", "own twin");
     add_divert(writer);
     writer.add(mangle, "prerouting", writer.is_local() + "-j RETURN", "local");
+    if (writer.plan().redirects)
+        writer.add(mangle, "prerouting", "-m conntrack --ctstate DNAT -j RETURN", "redirected before");
     writer.add_chain(mangle, "captures");
     writer.add(mangle, "prerouting", "-j " + writer.name("captures"), "captures");
     if (add_captures(writer))

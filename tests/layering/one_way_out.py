@@ -21,7 +21,8 @@ CHECKED = {"gateway/upstream/direct.cpp", "gateway/datagram/upstream_socket.cpp"
 LOCAL = {
     "gateway/ctl/client.cpp": ("AF_UNIX", "the control socket"),
     "gateway/keeper/control_server.cpp": ("AF_UNIX", "asks whether another daemon serves the control socket"),
-    "netfilter/heartbeat.cpp": ("INADDR_LOOPBACK", "to itself, so that the rules see it"),
+    "netfilter/heartbeat.cpp": ("loopback(v6)", "to itself, so that the rules see it"),
+    "netfilter/iptables_owner.cpp": ("AF_UNIX", "asks whether another daemon holds the rules of this name"),
 }
 # gatewayctl doctor: are the upstreams of the configuration there, does a connection of its own come through the rules?
 BY_A_PERSON = {"gateway/ctl/doctor_upstreams.cpp", "gateway/ctl/doctor_probe.cpp"}
