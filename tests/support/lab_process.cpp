@@ -1,5 +1,6 @@
 #include "tests/support/lab_process.h"
 
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
@@ -138,8 +139,13 @@ std::string Folder::write(std::string_view file, std::string_view text) const
 
 std::string read_file(const std::string& path)
 {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    // Not by a stream: reading below /proc fails when the process ends meanwhile, and a stream's iterator throws then.
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 16 * 1024> piece;
+    for (ssize_t count = 0; (count = ::read(file.number(), piece.data(), piece.size())) > 0;)
+        text.append(piece.data(), static_cast<std::size_t>(count));
+    return text;
 }
 
 Process::Process(Command command, Place place) : command_(as_user(std::move(command), place))
