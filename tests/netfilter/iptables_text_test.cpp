@@ -171,6 +171,7 @@ COMMIT
 -A gateway-divert "ours" -j MARK --set-xmark 0x01000000/0x03000000
 -A gateway-divert "ours" -j ACCEPT
 -A gateway-prerouting "local" -m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN
+-A gateway-prerouting "redirected before" -m conntrack --ctstate DNAT -j RETURN
 -A gateway-prerouting "captures" -j gateway-captures
 -A gateway-captures "for left 1 IPv4 web" -i "eth0" -p tcp --dport 80 -j gateway-capture-1
 -A gateway-capture-1 "left 1 IPv4 web" -d 192.0.2.0/24 -p tcp -j MARK --set-xmark 0x02000000/0x03000000

@@ -194,12 +194,13 @@ private:
     }
     void write_kernel(const Settings& settings)
     {
+        static constexpr const char* backends[] = {"auto", "nft", "iptables"};
         const auto& kernel = settings.netfilter;
         line("kernel: {table: " + quote(kernel.table) + ", mark_mask: " + std::to_string(kernel.mark_mask) +
              ", captured_mark: " + std::to_string(kernel.captured_mark) +
              ", own_mark: " + std::to_string(kernel.own_mark) + ", route_table: " + std::to_string(kernel.route_table) +
              ", rule_priority: " + std::to_string(kernel.rule_priority) + ", zone: " + std::to_string(kernel.zone) +
-             "}");
+             ", backend: " + backends[static_cast<int>(kernel.backend)] + "}");
         line("# upstream " + std::to_string(settings.upstream.own_mark));
         line("# datagram " + std::to_string(settings.datagram.own_mark));
     }
