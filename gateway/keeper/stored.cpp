@@ -56,9 +56,9 @@ public:
     {
         Number value{};
         const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (wrong != std::errc{} || end != text.data() + text.size() || (text.size() > 1 && text[0] == '0') ||
-            text == "-0")
-            fail(); // one form only
+        const auto digits = text.starts_with('-') ? text.substr(1) : text;
+        const bool padded = digits.starts_with('0') && text != "0"; // one form only: no 007, no -0, no -02
+        if (wrong != std::errc{} || end != text.data() + text.size() || padded) fail();
         return value;
     }
     std::string_view bytes(std::size_t count)

@@ -62,6 +62,10 @@ TEST(StoredConfiguration, IsNotTakenWhenItsNumbersLie)
           "sources 0\n", "sources 99999999999\n1 2\na\nbc\n", "sources 1\n1 1\na\nbc\n", "sources 1\n-1 2\na\nbc\n",
           "sources 1\n12\na\nbc\n", "sources 1\n1 2\na\nbc\n\n", "", "sources +1\n1 2\na\nbc\n"})
         EXPECT_FALSE(decode_stored(summed(head + wrong))) << wrong;
+    for (const auto* at : {"02", "-0", "-02", "", "-", "- 2", "+2", "0x2"})
+        EXPECT_FALSE(decode_stored(summed("gateway-configuration 1\nnumber 1\nat " + std::string(at) +
+                                          "\nhow start\nsources 1\n1 2\na\nbc\n")))
+            << at;
     EXPECT_FALSE(decode_stored(summed("gateway-configuration 2\nnumber 1\nat 2\nhow start\nsources 1\n1 2\na\nbc\n")));
 }
 
