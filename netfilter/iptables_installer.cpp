@@ -4,12 +4,11 @@
 #include "netfilter/iptables_owner.h"
 #include "netfilter/iptables_programs.h"
 #include "netfilter/nft_context.h"
-#include "netfilter/policy.h"
+#include "netfilter/plan_installer.h"
 #include "netfilter/rules.h"
 
 #include <algorithm>
-#include <fcntl.h>
-#include <optional>
+#include <set>
 
 // What the kernel does for a table of nft that has an owner, done by hand:
 //
@@ -28,21 +27,14 @@ std::string state_of(const Settings& settings)
     return std::string(state_word) + settings.table + "\nroute table " + std::to_string(settings.route_table) + '\n';
 }
 
-Result<Descriptor> copy_of(const Descriptor& descriptor)
-{
-    Descriptor copy(::fcntl(descriptor.number(), F_DUPFD_CLOEXEC, 0));
-    if (!copy.is_open()) return system_error("copying a descriptor");
-    return copy;
-}
-
 const char* family_name(bool v6) { return v6 ? "IPv6 " : "IPv4 "; }
 
-class IptablesInstaller final : public Installer {
+class IptablesInstaller final : public PlanInstaller {
 public:
     IptablesInstaller(const Settings& settings, IptablesPrograms programs, Policy policy, Heartbeat beat,
                       std::optional<Heartbeat> beat_v6)
-        : settings_(settings), programs_(std::move(programs)), policy_(std::move(policy)), beat_(std::move(beat)),
-          beat_v6_(std::move(beat_v6))
+        : PlanInstaller(settings, state_of(settings), std::move(policy)), programs_(std::move(programs)),
+          beat_(std::move(beat)), beat_v6_(std::move(beat_v6))
     {}
     ~IptablesInstaller() override { static_cast<void>(remove()); }
 
@@ -50,21 +42,19 @@ public:
     Result<> guard(const Plan& plan) override;
     Result<> install(const Plan& plan) override;
     Result<Repairs> repair(const Plan& plan) override;
-    Result<> remove() override;
-    Plan in_force() const override { return in_force_.value_or(Plan{}); }
     Result<std::string> missing() override;
     std::string backend() const override { return programs_.name(); }
     std::string text() const override { return in_force_ ? iptables_text(*in_force_) : std::string(); }
     bool is_watched() const override { return false; }
     Result<> beat() override;
     Result<> still() override;
-    Result<Handover> hand_over() override;
-    void release() override { in_force_.reset(); }
 
     /// Goes on with the rules that are there.
     Result<> learn(Descriptor owner);
 
 private:
+    Result<> take_out(const Plan&) override { return put_both(); } // without a plan in force only the guard is wanted
+    std::vector<int> sockets() const override;
     Result<> own();
     Result<> take_over_from_nft();
     Plan completed(Plan plan) const;
@@ -76,15 +66,11 @@ private:
     Result<> put_both();
     Result<std::string> missing_in(bool v6);
 
-    Settings settings_;
     IptablesPrograms programs_;
-    Policy policy_;
     Heartbeat beat_;
     std::optional<Heartbeat> beat_v6_; // none: the host has no IPv6
     Descriptor owner_;
-    std::optional<Plan> in_force_;
-    Plan guard_;           // whose refusals are wanted
-    bool learned_ = false; // in_force_ is what a predecessor left; its captures are not known
+    Plan guard_; // whose refusals are wanted
     std::set<std::string> tables_{"filter", "mangle"};
 };
 
@@ -271,18 +257,11 @@ Result<> IptablesInstaller::still()
     return ended ? ended_v6 : ended;
 }
 
-Result<Handover> IptablesInstaller::hand_over()
+std::vector<int> IptablesInstaller::sockets() const
 {
-    if (!in_force_) return Error{Fault::refused, Side::gateway, "there are no rules to hand over"};
-    Handover handover{state_of(settings_), {}};
-    std::vector<const Descriptor*> ours{&owner_, &beat_.socket()};
-    if (beat_v6_) ours.push_back(&beat_v6_->socket());
-    for (const Descriptor* each : ours) {
-        auto copy = copy_of(*each);
-        if (!copy) return copy.error();
-        handover.descriptors.push_back(std::move(*copy));
-    }
-    return handover;
+    std::vector<int> ours{owner_.number(), beat_.socket().number()};
+    if (beat_v6_) ours.push_back(beat_v6_->socket().number());
+    return ours;
 }
 
 Result<> IptablesInstaller::learn(Descriptor owner)
@@ -305,16 +284,6 @@ Result<> IptablesInstaller::learn(Descriptor owner)
     in_force_ = std::move(plan);
     learned_ = true;
     return {};
-}
-
-Result<> IptablesInstaller::remove()
-{
-    if (!in_force_) return {};
-    const Plan plan = *std::exchange(in_force_, std::nullopt);
-    learned_ = false;
-    const Result<> emptied = put_both();
-    const auto swept = policy_.remove(plan);
-    return emptied ? swept : emptied;
 }
 
 Result<std::unique_ptr<IptablesInstaller>> open_installer(const Settings& settings, Result<Heartbeat> beat,
@@ -348,11 +317,8 @@ bool is_of_iptables(const Handover& handover) { return handover.state.starts_wit
 
 Result<std::unique_ptr<Installer>> adopt_iptables(const Settings& settings, Handover handover)
 {
-    if (handover.state != state_of(settings))
-        return Error{Fault::refused, Side::gateway, "the rules handed over are of other numbers or another table name"};
+    if (auto fits = check_handover(handover, state_of(settings), 2, 3); !fits) return fits.error();
     auto& sockets = handover.descriptors;
-    if (sockets.size() != 2 && sockets.size() != 3)
-        return Error{Fault::refused, Side::gateway, "two or three sockets belong to the rules handed over"};
     auto beat_v6 = sockets.size() == 3 ? if_any(Heartbeat::adopt(std::move(sockets[2]))) : std::nullopt;
     auto opened = open_installer(settings, Heartbeat::adopt(std::move(sockets[1])), std::move(beat_v6));
     if (!opened) return opened.error();

@@ -1,19 +1,14 @@
-#include "netfilter/install.h"
-
 #include "netfilter/backends.h"
 #include "netfilter/conntrack_rules.h"
 #include "netfilter/guard.h"
 #include "netfilter/heartbeat.h"
 #include "netfilter/nft_context.h"
 #include "netfilter/nft_text.h"
-#include "netfilter/policy.h"
+#include "netfilter/plan_installer.h"
 #include "netfilter/probe.h"
 #include "netfilter/rules.h"
 
 #include <cerrno>
-#include <fcntl.h>
-#include <optional>
-#include <unistd.h>
 
 namespace gw::netfilter {
 namespace {
@@ -38,40 +33,32 @@ Error lacking(const std::string& what)
     return {Fault::system, Side::gateway, "read back after installing, the kernel lacks: " + what};
 }
 
-Result<Descriptor> copy_of(int descriptor)
-{
-    Descriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
-    if (!copy.is_open()) return system_error("copying a descriptor");
-    return copy;
-}
-
-class KernelInstaller final : public Installer {
+class NftInstaller final : public PlanInstaller {
 public:
-    KernelInstaller(const Settings& settings, NftContext owner, NftContext reader, Policy policy, Heartbeat heartbeat)
-        : settings_(settings), owner_(std::move(owner)), reader_(std::move(reader)), policy_(std::move(policy)),
-          heartbeat_(std::move(heartbeat))
+    NftInstaller(const Settings& settings, NftContext owner, NftContext reader, Policy policy, Heartbeat heartbeat)
+        : PlanInstaller(settings, state_of(settings), std::move(policy)), owner_(std::move(owner)),
+          reader_(std::move(reader)), heartbeat_(std::move(heartbeat))
     {}
-    ~KernelInstaller() override { static_cast<void>(remove()); }
+    ~NftInstaller() override { static_cast<void>(remove()); }
 
     Result<> sweep() override;
     Result<> guard(const Plan& plan) override;
     Result<> install(const Plan& plan) override;
     Result<Repairs> repair(const Plan& plan) override;
-    Result<> remove() override;
-    Plan in_force() const override { return in_force_.value_or(Plan{}); }
     Result<std::string> missing() override;
     std::string backend() const override { return "nft"; }
     std::string text() const override { return in_force_ ? all_text(*in_force_) : std::string(); }
     bool is_watched() const override { return true; }
     Result<> beat() override;
     Result<> still() override;
-    Result<Handover> hand_over() override;
-    void release() override { in_force_.reset(); }
 
     /// Goes on with the rules that this socket owns.
     Result<> own(const Descriptor& socket);
 
 private:
+    Result<> take_out(const Plan& plan) override;
+    std::vector<int> sockets() const override { return {owner_.socket(), heartbeat_.socket().number()}; }
+
     Result<> refuse_foreign_table();
     Result<> learn();
     bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
@@ -82,20 +69,16 @@ private:
     Result<> install_table(const Plan& plan);
     Result<std::string> missing_in_table(const Plan& plan, std::string_view captures);
 
-    Settings settings_;
     NftContext owner_; // our table belongs to its socket; nothing but our transactions goes through it
     NftContext reader_;
     Guard guard_{reader_};
-    Policy policy_;
     Heartbeat heartbeat_;
-    std::optional<Plan> in_force_;
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
-    bool learned_ = false;                   // in_force_ is what a predecessor left; its captures are not known
     bool beating_ = false;
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
-Result<> KernelInstaller::refuse_foreign_table()
+Result<> NftInstaller::refuse_foreign_table()
 {
     if (in_force_) return {};
     const auto listing = reader_.list_table(settings_.table);
@@ -109,14 +92,14 @@ Result<> KernelInstaller::refuse_foreign_table()
                      settings_.table};
 }
 
-Result<> KernelInstaller::sweep()
+Result<> NftInstaller::sweep()
 {
     if (auto free = refuse_foreign_table(); !free) return free;
     if (auto free = in_force_ ? Result<>{} : sweep_iptables(settings_); !free) return free;
     return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
 }
 
-Result<> KernelInstaller::guard(const Plan& plan)
+Result<> NftInstaller::guard(const Plan& plan)
 {
     if (auto free = refuse_foreign_table(); !free) return free;
     if (auto held = guard_.hold(plan); !held) return held.error();
@@ -125,7 +108,7 @@ Result<> KernelInstaller::guard(const Plan& plan)
 
 /// Rules that are in force for others, so that every packet meets the old or the new ones, whole (nft_text.cpp). A step
 /// that fails leaves the old ones in force, and nothing half made.
-Result<> KernelInstaller::exchange(const Plan& plan, std::string_view captures, const Plan& before)
+Result<> NftInstaller::exchange(const Plan& plan, std::string_view captures, const Plan& before)
 {
     for (const std::string& step : {prepare_text(plan, captures), switch_text(plan, captures, before)}) {
         auto done = owner_.run(step);
@@ -138,7 +121,7 @@ Result<> KernelInstaller::exchange(const Plan& plan, std::string_view captures, 
 }
 
 /// A table that is new, has a new name, or has gone, comes in one transaction.
-Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captures, bool is_there)
+Result<> NftInstaller::replace_table(const Plan& plan, std::string_view captures, bool is_there)
 {
     std::string old;
     if (in_force_ && !keeps_table(plan)) old = "delete table inet " + in_force_->settings.table + '\n';
@@ -152,7 +135,7 @@ Result<> KernelInstaller::replace_table(const Plan& plan, std::string_view captu
 }
 
 /// Back to what was in force before a table that did not read back as it was written.
-void KernelInstaller::restore_table(const Plan& failed)
+void NftInstaller::restore_table(const Plan& failed)
 {
     if (learned_) return; // what there was is not known well enough; the new one holds most of what it should
     if (keeps_table(failed)) {
@@ -164,7 +147,7 @@ void KernelInstaller::restore_table(const Plan& failed)
     if (owner_.run(text)) captures_ = captures_a;
 }
 
-Result<std::string> KernelInstaller::missing_in_table(const Plan& plan, std::string_view captures)
+Result<std::string> NftInstaller::missing_in_table(const Plan& plan, std::string_view captures)
 {
     const auto listing = reader_.list_table(plan.settings.table);
     if (!listing) return listing.error();
@@ -173,7 +156,7 @@ Result<std::string> KernelInstaller::missing_in_table(const Plan& plan, std::str
     return std::string();
 }
 
-Result<std::string> KernelInstaller::missing()
+Result<std::string> NftInstaller::missing()
 {
     if (!in_force_ || learned_) return std::string();
     if (auto lacks = missing_in_table(*in_force_, captures_); !lacks || !lacks->empty()) return lacks;
@@ -183,12 +166,12 @@ Result<std::string> KernelInstaller::missing()
     return guard_.missing(*in_force_);
 }
 
-bool KernelInstaller::is_in_force(const Plan& plan) const
+bool NftInstaller::is_in_force(const Plan& plan) const
 {
     return in_force_ && !learned_ && nft_text(plan) == nft_text(*in_force_) && ip_text(plan) == ip_text(*in_force_);
 }
 
-Result<> KernelInstaller::install_table(const Plan& plan)
+Result<> NftInstaller::install_table(const Plan& plan)
 {
     bool is_there = keeps_table(plan);
     if (is_there) {
@@ -212,7 +195,7 @@ Result<> KernelInstaller::install_table(const Plan& plan)
 }
 
 /// The guard comes before everything: from then on nothing that is to be closed passes, whatever the rest comes to.
-Result<> KernelInstaller::install(const Plan& wanted)
+Result<> NftInstaller::install(const Plan& wanted)
 {
     Plan plan = wanted;
     plan.heartbeat_port = heartbeat_.port();
@@ -242,7 +225,7 @@ Result<> KernelInstaller::install(const Plan& wanted)
     return {};
 }
 
-Result<Repairs> KernelInstaller::repair(const Plan& plan)
+Result<Repairs> NftInstaller::repair(const Plan& plan)
 {
     Repairs repairs;
     if (in_force_ && !learned_) {
@@ -260,39 +243,27 @@ Result<Repairs> KernelInstaller::repair(const Plan& plan)
     return repairs;
 }
 
-Result<> KernelInstaller::beat()
+Result<> NftInstaller::beat()
 {
     beating_ = true;
     return heartbeat_.beat();
 }
 
-Result<> KernelInstaller::still()
+Result<> NftInstaller::still()
 {
     beating_ = false;
     if (!in_force_) return {};
     return owner_.run("flush set inet " + in_force_->settings.table + ' ' + std::string(alive_set) + '\n');
 }
 
-Result<Handover> KernelInstaller::hand_over()
-{
-    if (!in_force_) return Error{Fault::refused, Side::gateway, "there are no rules to hand over"};
-    Handover handover{state_of(settings_), {}};
-    for (const int each : {owner_.socket(), heartbeat_.socket().number()}) {
-        auto copy = copy_of(each);
-        if (!copy) return copy.error();
-        handover.descriptors.push_back(std::move(*copy));
-    }
-    return handover;
-}
-
-Result<> KernelInstaller::own(const Descriptor& socket)
+Result<> NftInstaller::own(const Descriptor& socket)
 {
     if (auto replaced = owner_.use_socket(socket); !replaced) return replaced;
     return learn();
 }
 
 /// Takes what the kernel has for the plan in force.
-Result<> KernelInstaller::learn()
+Result<> NftInstaller::learn()
 {
     const auto refused = [this](const std::string& why) {
         return Error{Fault::refused, Side::gateway, "table inet " + settings_.table + " cannot be taken over: " + why};
@@ -319,19 +290,14 @@ Result<> KernelInstaller::learn()
     return {};
 }
 
-Result<> KernelInstaller::remove()
+Result<> NftInstaller::take_out(const Plan& plan)
 {
-    if (!in_force_) return {};
-    const Plan plan = *std::exchange(in_force_, std::nullopt);
-    learned_ = false;
     // `add` first: the table may be gone already, and that is what was wanted.
     const std::string table = "inet " + plan.settings.table;
-    const Result<> deleted = owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');
-    const auto swept = policy_.remove(plan);
-    return deleted ? swept : deleted;
+    return owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');
 }
 
-Result<std::unique_ptr<KernelInstaller>> open_installer(const Settings& settings, Result<Heartbeat> heartbeat)
+Result<std::unique_ptr<NftInstaller>> open_installer(const Settings& settings, Result<Heartbeat> heartbeat)
 {
     if (!may_change_the_network())
         return Error{Fault::denied, Side::gateway,
@@ -344,8 +310,8 @@ Result<std::unique_ptr<KernelInstaller>> open_installer(const Settings& settings
     auto policy = Policy::open();
     if (!policy) return policy.error();
     if (auto able = probe(*reader); !able) return able.error();
-    return std::make_unique<KernelInstaller>(settings, std::move(*owner), std::move(*reader), std::move(*policy),
-                                             std::move(*heartbeat));
+    return std::make_unique<NftInstaller>(settings, std::move(*owner), std::move(*reader), std::move(*policy),
+                                          std::move(*heartbeat));
 }
 
 } // namespace
@@ -359,10 +325,7 @@ Result<std::unique_ptr<Installer>> open_nft(const Settings& settings)
 
 Result<std::unique_ptr<Installer>> adopt_nft(const Settings& settings, Handover handover)
 {
-    if (handover.state != state_of(settings))
-        return Error{Fault::refused, Side::gateway, "the rules handed over are of other numbers or another table name"};
-    if (handover.descriptors.size() != 2)
-        return Error{Fault::refused, Side::gateway, "two sockets belong to the rules handed over"};
+    if (auto fits = check_handover(handover, state_of(settings), 2, 2); !fits) return fits.error();
     auto opened = open_installer(settings, Heartbeat::adopt(std::move(handover.descriptors[1])));
     if (!opened) return opened.error();
     if (auto owned = (*opened)->own(handover.descriptors[0]); !owned) return owned.error();
