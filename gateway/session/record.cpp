@@ -1,123 +1,16 @@
 #include "gateway/session/record.h"
 
 #include "gateway/base/log.h"
-#include "gateway/datagram/forwarder.h"
 #include "gateway/intake/proxy_header.h"
+#include "gateway/session/record_json.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <ctime>
 
 namespace gw::session {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Writes one JSON object, field by field. Names are ours; values are escaped.
-class JsonObject {
-public:
-    explicit JsonObject(std::string& out) : out_(out) { out_ += '{'; }
-    void end() { out_ += '}'; }
-
-    void text(std::string_view name, std::string_view value)
-    {
-        begin(name);
-        out_ += '"';
-        log::append_json(out_, value);
-        out_ += '"';
-    }
-    template <class Number> void number(std::string_view name, Number value)
-    {
-        begin(name);
-        std::array<char, 24> digits;
-        const auto done = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-        out_.append(digits.data(), done.ptr);
-    }
-    void boolean(std::string_view name, bool value)
-    {
-        begin(name);
-        out_ += value ? "true" : "false";
-    }
-    void milliseconds(std::string_view name, Clock::duration value)
-    {
-        begin(name);
-        append_milliseconds(out_, value);
-    }
-    std::string& raw(std::string_view name)
-    {
-        begin(name);
-        return out_;
-    }
-    static void append_milliseconds(std::string& out, Clock::duration value)
-    {
-        const auto micro = std::chrono::duration_cast<std::chrono::microseconds>(value).count();
-        std::array<char, 32> digits;
-        auto done = std::to_chars(digits.data(), digits.data() + digits.size(), micro / 1000);
-        out.append(digits.data(), done.ptr);
-        const auto rest = static_cast<int>(micro % 1000);
-        const std::array<char, 4> fraction{'.', static_cast<char>('0' + rest / 100),
-                                           static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
-        out.append(fraction.data(), fraction.size());
-    }
-
-private:
-    void begin(std::string_view name)
-    {
-        if (!first_) out_ += ',';
-        first_ = false;
-        out_ += '"';
-        out_ += name;
-        out_ += "\":";
-    }
-    std::string& out_;
-    bool first_ = true;
-};
-
-/// RFC 3339 in UTC with milliseconds. The part up to the second is made once a second and thread.
-std::string_view time_text(std::chrono::system_clock::time_point at)
-{
-    thread_local std::time_t second = -1;
-    thread_local std::array<char, 32> text{};
-    const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
-    const auto now = static_cast<std::time_t>(since / 1000);
-    if (now != second) {
-        std::tm parts{};
-        ::gmtime_r(&now, &parts);
-        std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S.000Z", &parts);
-        second = now;
-    }
-    const auto milli = static_cast<int>(since % 1000);
-    text[20] = static_cast<char>('0' + milli / 100);
-    text[21] = static_cast<char>('0' + milli / 10 % 10);
-    text[22] = static_cast<char>('0' + milli % 10);
-    return {text.data(), 24};
-}
-
-/// An endpoint's text, made once while it stays the same: most lines of a thread share few.
-void append_endpoint(std::string& out, const Endpoint& endpoint) { out += endpoint.text(); }
-
-void put_endpoint(JsonObject& object, std::string_view name, const Endpoint& endpoint)
-{
-    auto& out = object.raw(name);
-    out += '"';
-    append_endpoint(out, endpoint);
-    out += '"';
-}
-
-void put_error(JsonObject& object, const std::optional<Error>& error)
-{
-    if (!error) {
-        object.text("end", "ok");
-        return;
-    }
-    object.text("end", name_of(error->fault));
-    object.text("side", name_of(error->side));
-    auto what = error->what;
-    if (error->cause) what += ": " + error->cause.message();
-    object.text("what", what);
-}
 
 std::string_view name_of_mode(waf::Mode mode)
 {
@@ -433,80 +326,6 @@ void append_progress(std::string& into, const ConnectionRecord& record, Clock::t
     object.number("to_client_bytes", record.relayed.to_client_bytes + record.live.to_client_bytes);
     object.number("age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now - record.began).count());
     object.text("state", state_of(record));
-    object.end();
-}
-
-// --- flows of UDP
-
-namespace {
-
-void put_flow(JsonObject& object, const datagram::Flow& flow)
-{
-    object.text("listener", flow.listener->policy.listener);
-    object.text("transport", "udp");
-    object.text("protocol", "udp");
-    put_endpoint(object, "client", flow.key.client);
-    put_endpoint(object, "destination", flow.key.destination);
-}
-
-void put_traffic(JsonObject& object, const datagram::Traffic& traffic)
-{
-    object.number("from_client_datagrams", traffic.datagrams_from_client);
-    object.number("to_client_datagrams", traffic.datagrams_to_client);
-    object.number("from_client_bytes", traffic.from_client_bytes);
-    object.number("to_client_bytes", traffic.to_client_bytes);
-}
-
-} // namespace
-
-void append_json_line(std::string& into, const datagram::Flow& flow, std::string_view id)
-{
-    JsonObject object{into};
-    object.text("time", time_text(std::chrono::system_clock::now()));
-    object.text("kind", "flow");
-    object.text("id", id);
-    put_flow(object, flow);
-    object.boolean("source_kept", flow.source_kept);
-    put_traffic(object, flow.traffic);
-    object.number("dropped_datagrams", flow.traffic.dropped);
-    object.milliseconds("duration_ms", flow.last - flow.began); // without the silence at its end
-    object.text("ended", datagram::name_of(flow.ending));
-    put_error(object, flow.error);
-    object.end();
-}
-
-void append_human_line(std::string& into, const datagram::Flow& flow, std::string_view id)
-{
-    const auto& traffic = flow.traffic;
-    into.append(time_text(std::chrono::system_clock::now())).append(" flow ").append(id).append(" ");
-    into.append(flow.key.client.text()).append(" -> ").append(flow.key.destination.text()).append(" udp in ");
-    into.append(std::to_string(traffic.from_client_bytes)).append(" (");
-    into.append(std::to_string(traffic.datagrams_from_client)).append(") out ");
-    into.append(std::to_string(traffic.to_client_bytes)).append(" (");
-    into.append(std::to_string(traffic.datagrams_to_client)).append(") ");
-    JsonObject::append_milliseconds(into, flow.last - flow.began);
-    into.append(" ms ").append(datagram::name_of(flow.ending));
-    if (!flow.error) return;
-    into += ' ';
-    log::append_plain(into, describe(*flow.error));
-}
-
-void append_progress(std::string& into, const datagram::Flow& flow, std::string_view id, Clock::time_point now)
-{
-    JsonObject object{into};
-    object.text("id", id);
-    put_flow(object, flow);
-    object.text("recovered", "original_destination");
-    object.text("server_name", "");
-    object.number("route", -1);
-    object.text("action", "original");
-    object.text("upstream", flow.key.destination.text());
-    object.boolean("source_kept", flow.source_kept);
-    object.number("requests", 0);
-    put_traffic(object, flow.traffic);
-    object.number("age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now - flow.began).count());
-    object.number("idle_seconds", std::chrono::duration_cast<std::chrono::seconds>(now - flow.last).count());
-    object.text("state", flow.answered ? "answered" : "waiting");
     object.end();
 }
 

@@ -18,8 +18,6 @@ namespace {
 using Socket = asio::generic::stream_protocol::socket;
 using namespace std::chrono_literals;
 
-constexpr auto log_delay = 100ms;
-constexpr std::size_t log_batch_bytes = 64 * 1024;
 // What one turn of a worker may take before the others get theirs: that many connections of one listening socket.
 // Elsewhere: 1 MiB of a relay that splices (relay/direction.cpp), one buffer of a relay that copies (18 KiB), one read
 // of a body (32 KiB).
@@ -43,25 +41,6 @@ void reset(Descriptor socket)
 
 } // namespace
 
-bool ConnectionFilter::fits(std::string_view of, const Address& from, const Endpoint& reached) const
-{
-    if (!listener.empty() && of != listener) return false;
-    if (client && !client->contains(from)) return false;
-    if (upstream && (reached.port == 0 || reached.address != *upstream)) return false;
-    return upstream_port == 0 || reached.port == upstream_port;
-}
-
-bool ConnectionFilter::fits(const ConnectionRecord& record) const
-{
-    const auto& reached = record.live.upstream.port != 0 ? record.live.upstream : record.upstream;
-    return fits(record.listener, record.flow.client.address, reached);
-}
-
-bool ConnectionFilter::fits(const datagram::Flow& flow) const
-{
-    return fits(flow.listener->policy.listener, flow.key.client.address, flow.key.destination);
-}
-
 struct Worker::Acceptor {
     Acceptor(asio::io_context& io, std::string key_, std::string listener_, Gate::Listener& gate_)
         : key(std::move(key_)), listener(std::move(listener_)), gate(gate_), socket(io), pause(io)
@@ -83,14 +62,13 @@ struct Worker::Acceptor {
 };
 
 Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix)
-    : number_(number), gate_(gate), refusals_(refusals), log_(log), id_prefix_(std::move(id_prefix)),
-      log_deadline_(
-          wheel_, [](void* self) noexcept { static_cast<Worker*>(self)->flush_log(); }, this),
+    : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)), records_(log, wheel_),
       datagrams_(io_, wheel_, {counters_, next_id_, [this](const datagram::Flow& flow) {
                                    const auto id = id_prefix_ + std::to_string(flow.number);
-                                   log_line([&](std::string& out) { append_json_line(out, flow, id); },
-                                            [&](std::string& out) { append_human_line(out, flow, id); },
-                                            flow.error.has_value());
+                                   records_.add(
+                                       generation_->session.access.format, flow.error.has_value(),
+                                       [&](std::string& out) { append_json_line(out, flow, id); },
+                                       [&](std::string& out) { append_human_line(out, flow, id); });
                                }})
 {
     thread_ = std::thread{[this] {
@@ -105,7 +83,7 @@ void Worker::join()
     if (!thread_.joinable()) return;
     stop();
     thread_.join();
-    flush_log();
+    records_.flush();
 }
 
 Worker::~Worker()
@@ -400,7 +378,10 @@ void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::Li
 
 // --- for its sessions
 
-Surroundings Worker::surroundings() { return {generation_, inspector_, *pools_, draining_, gate_.shedding(), newest_}; }
+Surroundings Worker::surroundings()
+{
+    return {generation_, inspector_, *pools_, draining_, gate_.shedding(), newest_};
+}
 
 void Worker::began(Session& session)
 {
@@ -434,8 +415,10 @@ void Worker::ended(Session& session)
         route.last_hit_epoch_seconds = std::time(nullptr);
     }
     const auto now = std::chrono::steady_clock::now();
-    log_line([&](std::string& out) { append_json_line(out, record, now); },
-             [&](std::string& out) { append_human_line(out, record, now); }, record.error.has_value());
+    records_.add(
+        generation_->session.access.format, record.error.has_value(),
+        [&](std::string& out) { append_json_line(out, record, now); },
+        [&](std::string& out) { append_human_line(out, record, now); });
 }
 
 /// Counted each time, said once.
@@ -483,37 +466,11 @@ void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& s
     if (record.upstream.port != 0) counters_.added_durations.add(duration - record.upstream_wait);
     const auto& connection = session.record();
     const bool notable = record.error || scored || record.incident || record.status >= 400;
-    const bool whole = generation_->session.access.whole_query;
-    log_line([&](std::string& out) { append_json_line(out, record, connection, whole); },
-             [&](std::string& out) { append_human_line(out, record, connection, whole); }, notable);
-}
-
-/// The records in memory hold everything, or, when the access log is off, what is worth a look.
-void Worker::log_line(const std::function<void(std::string&)>& json, const std::function<void(std::string&)>& human,
-                      bool notable)
-{
-    const auto format = generation_->session.access.format;
-    if (format == AccessLog::Format::off && !notable) return;
-    const auto begin = log_records_.size();
-    json(log_records_);
-    log_records_ += '\n';
-    if (format == AccessLog::Format::json) log_lines_.append(log_records_, begin);
-    if (format == AccessLog::Format::human) {
-        human(log_lines_);
-        log_lines_ += '\n';
-    }
-    if (log_records_.size() >= log_batch_bytes)
-        flush_log();
-    else if (log_deadline_.at() == Deadline::Clock::time_point::max())
-        log_deadline_.expire_after(log_delay);
-}
-
-void Worker::flush_log()
-{
-    if (log_records_.empty()) return;
-    log_.put(std::move(log_lines_), std::move(log_records_));
-    log_lines_.clear();
-    log_records_.clear();
+    const auto& access = generation_->session.access;
+    records_.add(
+        access.format, notable,
+        [&](std::string& out) { append_json_line(out, record, connection, access.whole_query); },
+        [&](std::string& out) { append_human_line(out, record, connection, access.whole_query); });
 }
 
 } // namespace gw::session

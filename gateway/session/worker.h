@@ -3,11 +3,12 @@
 #include "gateway/base/deadline.h"
 #include "gateway/base/descriptor.h"
 #include "gateway/intake/listener.h"
+#include "gateway/session/connection_filter.h"
 #include "gateway/session/counters.h"
 #include "gateway/session/datagrams.h"
 #include "gateway/session/gate.h"
 #include "gateway/session/generation.h"
-#include "gateway/session/log_writer.h"
+#include "gateway/session/record_batch.h"
 #include "gateway/session/refusals.h"
 #include "gateway/session/session.h"
 #include "gateway/upstream/direct.h"
@@ -25,20 +26,6 @@
 
 namespace gw::session {
 
-/// Which connections are listed.
-struct ConnectionFilter {
-    std::string listener;            ///< empty: all
-    std::optional<Network> client;   ///< none: all
-    std::optional<Address> upstream; ///< none: all
-    std::uint16_t upstream_port = 0; ///< 0: any
-    std::size_t limit = 0;
-
-    bool fits(const ConnectionRecord& record) const;
-    bool fits(const datagram::Flow& flow) const;
-
-private:
-    bool fits(std::string_view of, const Address& from, const Endpoint& reached) const;
-};
 struct ConnectionList {
     std::string json;         ///< objects, comma-separated, at most `limit`
     std::size_t listed = 0;   ///< that many
@@ -101,22 +88,16 @@ private:
     void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);
     void wait_for_last(std::chrono::steady_clock::time_point until);
     void await_answers(std::chrono::steady_clock::time_point until);
-    void flush_log();
-    void log_line(const std::function<void(std::string&)>& json, const std::function<void(std::string&)>& human,
-                  bool notable);
 
     std::size_t number_;
     Gate& gate_;
     Refusals& refusals_;
-    LogWriter& log_;
     std::string id_prefix_;
     std::uint64_t next_id_ = 1;
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     DeadlineWheel wheel_{io_.get_executor()};
-    Deadline log_deadline_;
-    std::string log_lines_;
-    std::string log_records_;
+    RecordBatch records_;
     GenerationPtr generation_;
     std::shared_ptr<waf::Inspector> inspector_;
     waf::InspectorProcesses* inspector_of_ = nullptr;
