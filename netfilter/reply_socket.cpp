@@ -1,13 +1,11 @@
 #include "netfilter/reply_socket.h"
 
+#include "gateway/base/socket_options.h"
+
 #include <array>
 #include <cerrno>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#ifndef IPV6_TRANSPARENT
-#define IPV6_TRANSPARENT 75
-#endif
 
 namespace gw::netfilter {
 

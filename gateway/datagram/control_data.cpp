@@ -1,15 +1,10 @@
 #include "gateway/datagram/control_data.h"
 
+#include "gateway/base/socket_options.h"
+
 #include <cstring>
 #include <netinet/in.h>
 #include <netinet/udp.h>
-
-#ifndef IPV6_ORIGDSTADDR
-#define IPV6_ORIGDSTADDR 74
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 namespace gw::datagram {
 

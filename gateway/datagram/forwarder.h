@@ -74,6 +74,7 @@ private:
     Flow* begin_flow(Listener& listener, const FlowKey& key, std::size_t size_bytes);
     Result<UpstreamSocket> open_socket(const FlowKey& key, Source source);
     void send_upstream(Flow& flow);
+    void note_sent(Flow& flow, const Sent& sent, Drop side);
     void receive_from(Flow& flow);
     void note_error(Flow& flow, int error);
     void tell(Unreachable what, const FlowKey& flow, std::size_t size_bytes, bool limited);

@@ -1,5 +1,6 @@
 #include "gateway/datagram/outbox.h"
 
+#include "gateway/base/socket_options.h"
 #include "gateway/datagram/inbox.h"
 
 #include <array>
@@ -8,10 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
 
 namespace gw::datagram {
 

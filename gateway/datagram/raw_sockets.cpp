@@ -1,16 +1,13 @@
 #include "gateway/datagram/raw_sockets.h"
 
 #include "gateway/base/log.h"
+#include "gateway/base/socket_options.h"
 
 #include <cstring>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <span>
 #include <sys/socket.h>
-
-#ifndef IPV6_TRANSPARENT
-#define IPV6_TRANSPARENT 75
-#endif
 
 namespace gw::datagram {
 

@@ -1,16 +1,11 @@
 #include "gateway/datagram/upstream_socket.h"
 
+#include "gateway/base/socket_options.h"
+
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
-
-#ifndef IPV6_TRANSPARENT
-#define IPV6_TRANSPARENT 75
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 namespace gw::datagram {
 

@@ -1,17 +1,12 @@
 #include "gateway/intake/datagram_socket.h"
 
+#include "gateway/base/socket_options.h"
+
 #include <cerrno>
 #include <linux/in6.h>
 #include <netinet/in.h>
 #include <set>
 #include <sys/socket.h>
-
-#ifndef IPV6_TRANSPARENT
-#define IPV6_TRANSPARENT 75
-#endif
-#ifndef IPV6_RECVORIGDSTADDR
-#define IPV6_RECVORIGDSTADDR 74
-#endif
 
 namespace gw::intake {
 

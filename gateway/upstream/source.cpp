@@ -1,14 +1,12 @@
 #include "gateway/upstream/source.h"
 
+#include "gateway/base/socket_options.h"
+
 #include <boost/asio/error.hpp>
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-
-#ifndef IPV6_TRANSPARENT
-#define IPV6_TRANSPARENT 75
-#endif
 
 namespace gw::upstream {
 
