@@ -6,7 +6,7 @@
 namespace gw::netfilter {
 namespace {
 
-std::string hex(std::uint32_t number)
+std::string short_hex(std::uint32_t number)
 {
     char text[11];
     std::snprintf(text, sizeof text, "0x%x", number);
@@ -28,9 +28,10 @@ std::string ip_text(const Plan& plan)
         text += ip + "route replace local default dev lo" + table + protocol + '\n';
         for (const PolicyRule& rule : plan.policy_rules)
             if (rule.v6 == v6)
-                text += ip + "rule add fwmark " + hex(settings.captured_mark) + '/' + hex(settings.mark_mask) +
-                        " iif " + rule.interface + " lookup " + std::to_string(settings.route_table) + " priority " +
-                        std::to_string(settings.rule_priority) + protocol + '\n';
+                text += ip + "rule add fwmark " + short_hex(settings.captured_mark) + '/' +
+                        short_hex(settings.mark_mask) + " iif " + rule.interface + " lookup " +
+                        std::to_string(settings.route_table) + " priority " + std::to_string(settings.rule_priority) +
+                        protocol + '\n';
     }
     return text;
 }

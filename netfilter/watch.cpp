@@ -16,7 +16,7 @@
 namespace gw::netfilter {
 namespace {
 
-constexpr std::size_t buffer_bytes = 32 * 1024;
+constexpr std::size_t notice_bytes = 32 * 1024;
 constexpr int reads_at_once = 64;        // the rest stays readable: others want to be served too
 constexpr int queue_bytes = 1024 * 1024; // a firewall that loads its rules, or a host that starts its containers
 
@@ -73,7 +73,7 @@ using Judge = Changes (*)(const Settings&, const nlmsghdr*);
 Result<Changes> read_from(const Descriptor& socket, const Settings& settings, Judge judge)
 {
     Changes changes;
-    alignas(nlmsghdr) std::array<char, buffer_bytes> buffer;
+    alignas(nlmsghdr) std::array<char, notice_bytes> buffer;
     for (int turn = 0; turn < reads_at_once; ++turn) {
         const auto size = ::recv(socket.number(), buffer.data(), buffer.size(), MSG_TRUNC);
         if (size < 0 && errno == EINTR) continue;

@@ -199,10 +199,10 @@ private:
             added[name.worker % workers_.size()].push_back(
                 {name.listener, name.bound, name.worker, std::move(message.descriptors[i])});
         }
-        auto gathering = std::make_shared<Gathering<bool>>(io_);
-        gathering->missing = workers_.size();
-        for (std::size_t i = 0; i < workers_.size(); ++i)
-            workers_[i]->adopt(generation_, std::move(added[i]), keep, [this, gathering] { arrived(gathering, true); });
+        auto theirs = added.begin();
+        auto gathering = ask_workers<bool>([&](session::Worker& worker, auto done) {
+            worker.adopt(generation_, std::move(*theirs++), keep, std::move(done));
+        });
         co_await all_arrived(gathering);
         if (gathering->missing > 0) log::warning("not every worker has taken over the new configuration yet");
         co_return std::string{};
@@ -219,9 +219,8 @@ private:
     Task<void> drain(bool gently)
     {
         // Until a worker has heard of it, it may still accept: nobody inside does not mean that nobody comes.
-        auto gathering = std::make_shared<Gathering<bool>>(io_);
-        gathering->missing = workers_.size();
-        for (auto& worker : workers_) worker->drain(gently, [this, gathering] { arrived(gathering, true); });
+        auto gathering =
+            ask_workers<bool>([&](session::Worker& worker, auto done) { worker.drain(gently, std::move(done)); });
         co_await all_arrived(gathering);
         asio::steady_timer pause{io_};
         while (gate_.inside() > 0) {
@@ -234,12 +233,19 @@ private:
 
     // --- asking the workers
 
-    template <class Answer> void arrived(const std::shared_ptr<Gathering<Answer>>& gathering, Answer answer)
+    /// `ask` is called for each of them, with what the worker is to call with its answer, or with nothing.
+    template <class Answer, class Ask> std::shared_ptr<Gathering<Answer>> ask_workers(const Ask& ask)
     {
-        asio::post(io_, [gathering, answer = std::move(answer)]() mutable {
-            gathering->answers.push_back(std::move(answer));
-            if (--gathering->missing == 0) gathering->waiting.cancel();
-        });
+        auto gathering = std::make_shared<Gathering<Answer>>(io_);
+        gathering->missing = workers_.size();
+        const auto done = [this, gathering](Answer answer = {}) {
+            asio::post(io_, [gathering, answer = std::move(answer)]() mutable {
+                gathering->answers.push_back(std::move(answer));
+                if (--gathering->missing == 0) gathering->waiting.cancel();
+            });
+        };
+        for (auto& worker : workers_) ask(*worker, done);
+        return gathering;
     }
 
     template <class Answer> Task<void> all_arrived(std::shared_ptr<Gathering<Answer>> gathering)
@@ -252,9 +258,7 @@ private:
     /// Answers when every worker has come round its loop.
     Task<Result<std::string>> beat()
     {
-        auto gathering = std::make_shared<Gathering<bool>>(io_);
-        gathering->missing = workers_.size();
-        for (auto& worker : workers_) worker->beat([this, gathering] { arrived(gathering, true); });
+        auto gathering = ask_workers<bool>([](session::Worker& worker, auto done) { worker.beat(std::move(done)); });
         co_await all_arrived(gathering);
         if (gathering->missing > 0)
             co_return Error{
@@ -264,10 +268,8 @@ private:
 
     Task<session::Counters> count(std::size_t& silent)
     {
-        auto gathering = std::make_shared<Gathering<session::Counters>>(io_);
-        gathering->missing = workers_.size();
-        for (auto& worker : workers_)
-            worker->count([this, gathering](session::Counters counters) { arrived(gathering, std::move(counters)); });
+        auto gathering =
+            ask_workers<session::Counters>([](session::Worker& worker, auto done) { worker.count(std::move(done)); });
         co_await all_arrived(gathering);
         silent = gathering->missing;
         session::Counters sum;
@@ -362,11 +364,8 @@ private:
     {
         const auto filter = parse_connection_query(query);
         if (!filter) co_return wrong(400, filter.error().what);
-        auto gathering = std::make_shared<Gathering<session::ConnectionList>>(io_);
-        gathering->missing = workers_.size();
-        for (auto& worker : workers_)
-            worker->connections(
-                *filter, [this, gathering](session::ConnectionList list) { arrived(gathering, std::move(list)); });
+        auto gathering = ask_workers<session::ConnectionList>(
+            [&](session::Worker& worker, auto done) { worker.connections(*filter, std::move(done)); });
         co_await all_arrived(gathering);
         link::Answer answer;
         answer.body = connections_json(gathering->answers);
@@ -378,11 +377,8 @@ private:
     {
         const auto name = parse_connection_name(text);
         if (!name) co_return wrong(400, name.error().what);
-        auto gathering = std::make_shared<Gathering<session::FoundConnection>>(io_);
-        gathering->missing = workers_.size();
-        for (auto& worker : workers_)
-            worker->find(name->id, name->client,
-                         [this, gathering](session::FoundConnection found) { arrived(gathering, std::move(found)); });
+        auto gathering = ask_workers<session::FoundConnection>(
+            [&](session::Worker& worker, auto done) { worker.find(name->id, name->client, std::move(done)); });
         co_await all_arrived(gathering);
         ConnectionCase known;
         known.kernel = &kernel_;

@@ -37,7 +37,7 @@ Exit refused(const Answer& answer, const char* what, const Invocation& invocatio
 {
     const auto json = parse_json(answer.body);
     if (!json || !has(*json, "ok")) return fail(refusal_of(answer), output);
-    if (invocation.json) output.data(json_text(*json, output.on_terminal()) + '\n');
+    if (invocation.json) print(*json, output);
     std::string text = what;
     const auto& problems = list_at(*json, "problems");
     for (const auto& problem : problems) text += '\n' + text_at(problem, "text");
@@ -55,7 +55,7 @@ std::string in_force(const Json& json)
 Exit said_saved(const Json& json, const std::string& text, const Invocation& invocation, Output& output)
 {
     if (invocation.json)
-        output.data(json_text(json, output.on_terminal()) + '\n');
+        print(json, output);
     else
         output.data(text + '\n');
     if (flag_at(json, "saved")) return Exit::ok;
@@ -141,7 +141,7 @@ Exit wait_for_confirm(const Json& json, const Invocation& invocation, Output& ou
 {
     const auto trial = std::chrono::seconds(count_at(object_at(json, "pending_confirm"), "seconds_left"));
     if (invocation.json)
-        output.data(json_text(json, output.on_terminal()) + '\n');
+        print(json, output);
     else
         output.data("applied on trial: " + in_force(json) + " for " + limit_text(trial) +
                     "; keep it with `gatewayctl confirm`\n");
@@ -152,7 +152,7 @@ Exit wait_for_confirm(const Json& json, const Invocation& invocation, Output& ou
 }
 
 /// None: said why not.
-std::optional<std::string> text_of(const std::string& file, const Output& output)
+std::optional<std::string> candidate_in(const std::string& file, const Output& output)
 {
     std::ifstream opened(file, std::ios::binary);
     std::ostringstream text;
@@ -181,7 +181,7 @@ Exit apply(const Invocation& invocation, Output& output)
     std::string body;
     if (!invocation.file.empty()) {
         errno = 0;
-        auto text = text_of(invocation.file, output);
+        auto text = candidate_in(invocation.file, output);
         if (!text) return Exit::usage;
         body = std::move(*text);
     }
@@ -214,7 +214,7 @@ Exit list_history(const Invocation& invocation, Output& output)
     const auto answer = ask_json(Client(invocation.socket), "/v1/history");
     if (!answer) return fail(answer.error(), output);
     if (invocation.json) {
-        output.data(json_text(*answer, output.on_terminal()) + '\n');
+        print(*answer, output);
         return Exit::ok;
     }
     TextTable table({{"BACK", true}, {"IN FORCE SINCE"}, {"BY"}, {""}});

@@ -17,7 +17,7 @@ void visit(const CommandDescription& command, const std::string& path, const Vis
 }
 
 /// Inside single quotes.
-std::string quoted(std::string_view text)
+std::string shell_quoted(std::string_view text)
 {
     std::string into = "'";
     for (const char c : text) {
@@ -29,7 +29,7 @@ std::string quoted(std::string_view text)
     return into + '\'';
 }
 
-std::string joined(const std::vector<std::string>& words)
+std::string in_one_line(const std::vector<std::string>& words)
 {
     std::string text;
     for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
@@ -47,7 +47,7 @@ std::string words_after(const CommandDescription& command)
         else
             words.insert(words.end(), option.names.begin(), option.names.end());
     }
-    return joined(words);
+    return in_one_line(words);
 }
 
 bool takes_file(const CommandDescription& command)
@@ -83,7 +83,8 @@ std::string bash_values(const CommandDescription& description)
             }
             text += "        " + cases + ") ";
             text += option.file ? "COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
-                                : "COMPREPLY=($(compgen -W " + quoted(joined(option.values)) + " -- \"$word\")) ;;\n";
+                                : "COMPREPLY=($(compgen -W " + shell_quoted(in_one_line(option.values)) +
+                                      " -- \"$word\")) ;;\n";
         }
     });
     return text;
@@ -105,7 +106,7 @@ std::string bash_words(const CommandDescription& description)
 {
     std::string text;
     visit(description, "", [&](const std::string& path, const CommandDescription& command) {
-        text += "        \"" + path + "\") COMPREPLY=($(compgen -W " + quoted(words_after(command));
+        text += "        \"" + path + "\") COMPREPLY=($(compgen -W " + shell_quoted(words_after(command));
         text += takes_file(command) ? " -- \"$word\") $(compgen -f -- \"$word\")) ;;\n" : " -- \"$word\")) ;;\n";
     });
     return text;
@@ -153,7 +154,7 @@ std::string zsh_escaped(std::string_view text)
 std::string zsh_action(const OptionDescription& option)
 {
     if (option.file) return ":file:_files";
-    if (!option.values.empty()) return ":value:(" + joined(option.values) + ')';
+    if (!option.values.empty()) return ":value:(" + in_one_line(option.values) + ')';
     return option.takes_value ? ":value: " : "";
 }
 
@@ -161,9 +162,9 @@ void zsh_function(const CommandDescription& command, const std::string& name, st
 {
     into += name + "() {\n    local context state line\n    _arguments -C";
     for (const auto& option : command.options) {
-        if (option.names.empty()) into += " \\\n        " + quoted("1" + zsh_action(option));
+        if (option.names.empty()) into += " \\\n        " + shell_quoted("1" + zsh_action(option));
         for (const auto& word : option.names)
-            into += " \\\n        " + quoted(word + '[' + zsh_escaped(option.help) + ']' + zsh_action(option));
+            into += " \\\n        " + shell_quoted(word + '[' + zsh_escaped(option.help) + ']' + zsh_action(option));
     }
     if (command.commands.empty()) {
         into += "\n}\n";
@@ -173,7 +174,7 @@ void zsh_function(const CommandDescription& command, const std::string& name, st
         " \\\n        '1:command:->command' \\\n        '*::argument:->argument'\n    case $state in\n    command)\n";
     into += "        local -a commands=(";
     for (const auto& below : command.commands)
-        into += "\n            " + quoted(zsh_escaped(below.name) + ':' + zsh_escaped(below.help));
+        into += "\n            " + shell_quoted(zsh_escaped(below.name) + ':' + zsh_escaped(below.help));
     into += ")\n        _describe command commands ;;\n    argument)\n        case $line[1] in\n";
     for (const auto& below : command.commands)
         into += "        " + below.name + ") " + name + '_' + below.name + " ;;\n";
@@ -202,7 +203,7 @@ std::string fish_condition(const std::string& path, const CommandDescription& co
         condition += (condition.empty() ? "" : "; and ") + ("__fish_seen_subcommand_from " + std::string(word));
         rest.remove_prefix(std::min(word.size() + 1, rest.size()));
     }
-    if (!below.empty()) condition += "; and not __fish_seen_subcommand_from " + joined(below);
+    if (!below.empty()) condition += "; and not __fish_seen_subcommand_from " + in_one_line(below);
     return condition;
 }
 
@@ -213,7 +214,7 @@ std::string fish_option(const OptionDescription& option)
         text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
     if (option.takes_value && !option.names.empty()) text += option.file ? " -r -F" : " -x";
     if (!option.values.empty())
-        text += " -a " + quoted(joined(option.values));
+        text += " -a " + shell_quoted(in_one_line(option.values));
     else if (option.names.empty() && option.file)
         text += " -F";
     return text;
@@ -223,14 +224,15 @@ std::string fish(const CommandDescription& description)
 {
     std::string text = "# fish completion for gatewayctl; see gatewayctl(1)\ncomplete -c gatewayctl -f\n";
     visit(description, "", [&](const std::string& path, const CommandDescription& command) {
-        const auto condition = quoted(fish_condition(path, command));
+        const auto condition = shell_quoted(fish_condition(path, command));
         for (const auto& below : command.commands)
-            text += "complete -c gatewayctl -n " + condition + " -a " + below.name + " -d " + quoted(below.help) + '\n';
+            text += "complete -c gatewayctl -n " + condition + " -a " + below.name + " -d " + shell_quoted(below.help) +
+                    '\n';
         for (const auto& option : command.options) {
             const auto words = fish_option(option);
             if (words.empty()) continue;
             text += "complete -c gatewayctl" + (path.empty() ? "" : " -n " + condition) + words;
-            text += option.names.empty() ? "\n" : " -d " + quoted(option.help) + '\n';
+            text += option.names.empty() ? "\n" : " -d " + shell_quoted(option.help) + '\n';
         }
     });
     return text;

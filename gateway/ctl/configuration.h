@@ -22,6 +22,7 @@ struct Rejected {
 };
 
 inline constexpr const char* default_file = "/etc/gateway/gateway.yaml";
+inline std::string file_or_default(const std::string& file) { return file.empty() ? default_file : file; }
 
 /// Reads and checks a file and what it includes as gatewayd does, asking neither it nor the kernel.
 std::variant<Configuration, Rejected> load(const std::string& file);

@@ -61,13 +61,23 @@ private:
     std::size_t looks_ = 0;
 };
 
+/// What every look needs; an interrupt ends its waits.
+struct Looking {
+    explicit Looking(const Invocation& invocation) : client(invocation.socket), order(order_of(invocation))
+    {
+        client.interruptible(interrupts.wait_mask());
+    }
+
+    const Interrupts interrupts;
+    Client client;
+    ConnectionOrder order;
+    Rates rates;
+};
+
 Exit show_once(const Invocation& invocation, Output& output)
 {
-    const Interrupts interrupts;
-    Client client(invocation.socket);
-    client.interruptible(interrupts.wait_mask());
-    auto order = order_of(invocation);
-    Rates rates;
+    Looking looking(invocation);
+    auto& [interrupts, client, order, rates] = looking;
     auto answer = ask_json(client, target_of(invocation));
     if (answer && order.by == ConnectionOrder::By::rate && !invocation.json) {
         rates.look(*answer, Clock::now());
@@ -86,11 +96,8 @@ Exit show_once(const Invocation& invocation, Output& output)
 /// On a terminal one picture that changes, as many rows as fit; else one after the other.
 Exit watch(const Invocation& invocation, Output& output)
 {
-    const Interrupts interrupts;
-    Client client(invocation.socket);
-    client.interruptible(interrupts.wait_mask());
-    auto order = order_of(invocation);
-    Rates rates;
+    Looking looking(invocation);
+    auto& [interrupts, client, order, rates] = looking;
     std::optional<Screen> screen;
     if (output.on_terminal() && !invocation.json) screen.emplace(output);
     bool open = true;

@@ -19,7 +19,7 @@ namespace gw::ctl {
 namespace {
 
 // As diff(1) has it.
-constexpr Exit same = Exit::ok;
+constexpr Exit equal = Exit::ok;
 constexpr Exit differs = Exit::wrong;
 constexpr Exit trouble = Exit::usage;
 
@@ -192,7 +192,7 @@ Exit show(const Two& two, const Invocation& invocation, Output& output)
                     (changes.empty() ? "nothing changes by meaning\n" : meaning_text(changes, look)));
     }
     if (wrong != nullptr) return in_trouble("it would not be taken:\n" + problems_text({two.after, *wrong}), output);
-    return files.empty() ? same : differs;
+    return files.empty() ? equal : differs;
 }
 
 } // namespace

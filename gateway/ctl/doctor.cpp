@@ -164,7 +164,7 @@ Exit examine(const Invocation& invocation, Output& output)
     examination.took_ms = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count());
     if (invocation.json)
-        output.data(json_text(examination_json(examination), output.on_terminal()) + '\n');
+        print(examination_json(examination), output);
     else
         output.data(examination_text(examination, invocation.all, output.look(false)));
     const auto worst = doctor::worst_of(findings);

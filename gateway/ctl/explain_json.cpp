@@ -6,7 +6,7 @@ namespace gw::ctl {
 
 namespace {
 
-std::string_view word_for(Fit::Answer answer)
+std::string_view key_for(Fit::Answer answer)
 {
     switch (answer) {
     case Fit::Answer::yes: return "yes";
@@ -37,7 +37,7 @@ Json listeners_of(const Explanation& explanation, const Configuration& configura
         all.push_back({{"name", listener.name},
                        {"kind", listener.intercept ? "intercept" : "bind"},
                        {"where", where.text()},
-                       {"takes", word_for(fit.answer)},
+                       {"takes", key_for(fit.answer)},
                        {"why", fit.why},
                        {"proxy_protocol", listener.proxy_protocol.has_value()},
                        {"provided", fit.provided}});

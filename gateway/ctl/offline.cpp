@@ -2,7 +2,7 @@
 
 #include "gateway/ctl/configuration.h"
 #include "gateway/ctl/explain.h"
-#include "gateway/ctl/json.h"
+#include "gateway/ctl/reply.h"
 #include "gateway/http/url.h"
 #include "netfilter/local_addresses.h"
 #include "netfilter/plan.h"
@@ -15,8 +15,6 @@ namespace gw::ctl {
 namespace {
 
 constexpr std::uint16_t first_example_port = 40'001;
-
-std::string file_of(const Invocation& invocation) { return invocation.file.empty() ? default_file : invocation.file; }
 
 Json json_of(const Rejected& rejected)
 {
@@ -41,8 +39,6 @@ Exit reject(const Rejected& rejected, Output& output)
     output.message("the configuration is wrong; nothing can be said about it\n" + problems_text(rejected));
     return Exit::wrong;
 }
-
-void print(const Json& value, Output& output) { output.data(json_text(value, output.on_terminal()) + '\n'); }
 
 // --- explain
 
@@ -166,7 +162,7 @@ netfilter::Plan plan_of(const config::Settings& settings, std::vector<std::strin
 
 Exit check_file(const Invocation& invocation, Output& output)
 {
-    const auto file = file_of(invocation);
+    const auto file = file_or_default(invocation.file);
     const auto loaded = load(file);
     const auto* rejected = std::get_if<Rejected>(&loaded);
     const auto* accepted = std::get_if<Configuration>(&loaded);
@@ -195,7 +191,7 @@ Exit explain_url(const Invocation& invocation, Output& output)
 {
     auto question = question_of(invocation);
     if (!question) return refuse(question.error(), output);
-    const auto loaded = load(file_of(invocation));
+    const auto loaded = load(file_or_default(invocation.file));
     if (const auto* rejected = std::get_if<Rejected>(&loaded)) return reject(*rejected, output);
     const auto& configuration = std::get<Configuration>(loaded);
     if (!question->packet.destination) find_destination(configuration, *question);
@@ -210,7 +206,7 @@ Exit explain_url(const Invocation& invocation, Output& output)
 
 Exit show_rules_of_file(const Invocation& invocation, Output& output)
 {
-    const auto loaded = load(file_of(invocation));
+    const auto loaded = load(file_or_default(invocation.file));
     if (const auto* rejected = std::get_if<Rejected>(&loaded)) return reject(*rejected, output);
     auto present = netfilter::present_interfaces();
     if (!present) {

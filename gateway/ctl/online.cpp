@@ -16,8 +16,6 @@ constexpr std::chrono::milliseconds watch_limit{3'000};
 /// A reload compiles WAF rules and loads new inspectors before it answers.
 constexpr std::chrono::milliseconds reload_limit{120'000};
 
-void print(const Json& value, Output& output) { output.data(json_text(value, output.on_terminal()) + '\n'); }
-
 Exit exit_of_status(const Json& status) { return text_at(status, "state") == "ok" ? Exit::ok : Exit::wrong; }
 
 std::string picture_of(const Result<Json>& status, const Invocation& invocation, const Output& output)

@@ -16,6 +16,9 @@ Result<Json> ask_json(const Client& client, std::string_view target,
 /// What an answer that is not a success says. Errors of `ask_json`.
 Error refusal_of(const Answer& answer);
 
+/// JSON as data: indented on a terminal.
+inline void print(const Json& value, Output& output) { output.data(json_text(value, output.on_terminal()) + '\n'); }
+
 /// Says `error` and gives the exit code for it.
 Exit fail(const Error& error, const Output& output);
 

@@ -9,8 +9,6 @@ namespace gw::ctl {
 
 namespace {
 
-std::string file_of(const Invocation& invocation) { return invocation.file.empty() ? default_file : invocation.file; }
-
 Exit fail(const Error& error, Output& output)
 {
     if (error.fault == Fault::denied && ::geteuid() != 0) {
@@ -37,7 +35,7 @@ netfilter::Plan plan_of(const config::Settings& settings)
 
 Exit install_guard(const Invocation& invocation, Output& output)
 {
-    const auto file = file_of(invocation);
+    const auto file = file_or_default(invocation.file);
     const auto loaded = load(file);
     if (const auto* rejected = std::get_if<Rejected>(&loaded)) {
         output.message("the configuration is wrong; nothing was changed\n" + problems_text(*rejected));
@@ -54,11 +52,12 @@ Exit install_guard(const Invocation& invocation, Output& output)
 Exit remove_rules(const Invocation& invocation, Output& output)
 {
     netfilter::Plan nothing;
-    const auto loaded = load(file_of(invocation));
+    const auto loaded = load(file_or_default(invocation.file));
     if (const auto* configuration = std::get_if<Configuration>(&loaded))
         nothing.settings = configuration->settings.netfilter;
     else
-        output.message(file_of(invocation) + " cannot be read or is wrong: the usual names and numbers are meant");
+        output.message(file_or_default(invocation.file) +
+                       " cannot be read or is wrong: the usual names and numbers are meant");
     const auto opened = netfilter::Installer::open(nothing.settings);
     if (!opened) return fail(opened.error(), output);
     auto removed = (*opened)->sweep();

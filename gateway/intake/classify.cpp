@@ -86,7 +86,7 @@ Answer answer_of(Hello::Kind kind)
 Answer need_more() { return std::variant<NeedMore, Hello>{NeedMore{}}; }
 Answer too_large() { return Error{Fault::too_large, Side::client, "ClientHello"}; }
 
-std::uint8_t byte_at(std::string_view bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
+std::uint8_t octet(std::string_view bytes, std::size_t at) { return static_cast<std::uint8_t>(bytes[at]); }
 
 enum class Reading { incomplete, broken, beyond_limit, whole };
 
@@ -119,10 +119,10 @@ private:
     {
         const auto rest = received_.substr(at_);
         // The minor version is ignored, as servers must (RFC 8446 5.1).
-        if (!rest.empty() && byte_at(rest, 0) != handshake_record) return Reading::broken;
-        if (rest.size() > 1 && byte_at(rest, 1) != record_major_version) return Reading::broken;
+        if (!rest.empty() && octet(rest, 0) != handshake_record) return Reading::broken;
+        if (rest.size() > 1 && octet(rest, 1) != record_major_version) return Reading::broken;
         if (rest.size() < record_header_bytes) return Reading::incomplete;
-        const std::size_t length = static_cast<std::size_t>(byte_at(rest, 3)) << 8 | byte_at(rest, 4);
+        const std::size_t length = static_cast<std::size_t>(octet(rest, 3)) << 8 | octet(rest, 4);
         if (length > max_record_bytes) return Reading::broken;
         at_ += record_header_bytes;
         record_end_ = at_ + length;
@@ -131,10 +131,10 @@ private:
 
     Reading read_message(std::string_view so_far)
     {
-        if (!so_far.empty() && byte_at(so_far, 0) != client_hello_message) return Reading::broken;
+        if (!so_far.empty() && octet(so_far, 0) != client_hello_message) return Reading::broken;
         if (so_far.size() < message_header_bytes) return Reading::incomplete;
-        const std::size_t length = static_cast<std::size_t>(byte_at(so_far, 1)) << 16 |
-                                   static_cast<std::size_t>(byte_at(so_far, 2)) << 8 | byte_at(so_far, 3);
+        const std::size_t length = static_cast<std::size_t>(octet(so_far, 1)) << 16 |
+                                   static_cast<std::size_t>(octet(so_far, 2)) << 8 | octet(so_far, 3);
         if (so_far.size() >= message_header_bytes + length) {
             body_ = so_far.substr(message_header_bytes, length);
             return Reading::whole;
@@ -241,7 +241,7 @@ Answer classify(std::string_view received, std::size_t limit_bytes)
     // Only the first `limit_bytes` count, so that the answer does not depend on how much came at once.
     const auto counted = received.substr(0, limit_bytes);
     if (counted.empty()) return need_more();
-    if (byte_at(counted, 0) == handshake_record) return classify_tls(counted, limit_bytes);
+    if (octet(counted, 0) == handshake_record) return classify_tls(counted, limit_bytes);
     return classify_text(counted, received.size() >= limit_bytes);
 }
 

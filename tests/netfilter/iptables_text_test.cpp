@@ -32,6 +32,14 @@ Plan with_beats(Plan plan)
 
 std::string restored(const IptablesRules& rules) { return for_readers(restore_text(rules, {})); }
 
+/// What begins the chain of every plan `with_beats`.
+const std::string beats_v4 =
+    R"(-A gateway-prerouting "last beat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 9 -m recent --remove --name gateway-alive-4-5000 --mask 0.0.0.0 --rsource -j DROP
+-A gateway-prerouting "after the last beat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 9 -j DROP
+-A gateway-prerouting "heartbeat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 5000 -m recent --set --name gateway-alive-4-5000 --mask 0.0.0.0 --rsource -j DROP
+-A gateway-prerouting "own" -m mark --mark 0x02000000/0x03000000 -j RETURN
+)";
+
 /// What iptables-save shows when these rules are all there is.
 std::string saved(const IptablesRules& rules)
 {
@@ -73,11 +81,7 @@ TEST(IptablesText, TakesAListenerOverByTproxy)
 :gateway-captures - [0:0]
 :gateway-capture-1 - [0:0]
 -I PREROUTING 1 "prerouting" -j gateway-prerouting
--A gateway-prerouting "last beat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 9 -m recent --remove --name gateway-alive-4-5000 --mask 0.0.0.0 --rsource -j DROP
--A gateway-prerouting "after the last beat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 9 -j DROP
--A gateway-prerouting "heartbeat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 5000 -m recent --set --name gateway-alive-4-5000 --mask 0.0.0.0 --rsource -j DROP
--A gateway-prerouting "own" -m mark --mark 0x02000000/0x03000000 -j RETURN
--A gateway-prerouting "under way" -i "eth0" -j gateway-under-way
+)" + beats_v4 + R"(-A gateway-prerouting "under way" -i "eth0" -j gateway-under-way
 -A gateway-prerouting "under way" -i "lan0" -j gateway-under-way
 -A gateway-under-way "divert" -p tcp ! --tcp-flags SYN,ACK SYN -m socket --transparent -j gateway-divert
 -A gateway-under-way "divert errors" -p icmp -m socket --transparent -j gateway-divert
@@ -160,11 +164,7 @@ COMMIT
 :gateway-capture-1 - [0:0]
 :gateway-capture-2 - [0:0]
 -I PREROUTING 1 "prerouting" -j gateway-prerouting
--A gateway-prerouting "last beat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 9 -m recent --remove --name gateway-alive-4-5000 --mask 0.0.0.0 --rsource -j DROP
--A gateway-prerouting "after the last beat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 9 -j DROP
--A gateway-prerouting "heartbeat" -i lo -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 5000 --dport 5000 -m recent --set --name gateway-alive-4-5000 --mask 0.0.0.0 --rsource -j DROP
--A gateway-prerouting "own" -m mark --mark 0x02000000/0x03000000 -j RETURN
--A gateway-prerouting "own twin" -m mark --mark 0x03000000/0x03000000 -j RETURN
+)" + beats_v4 + R"(-A gateway-prerouting "own twin" -m mark --mark 0x03000000/0x03000000 -j RETURN
 -A gateway-prerouting "under way" -i "eth0" -j gateway-under-way
 -A gateway-under-way "divert" -p tcp ! --tcp-flags SYN,ACK SYN -m socket --transparent -j gateway-divert
 -A gateway-under-way "divert errors" -p icmp -m socket --transparent -j gateway-divert

@@ -81,17 +81,30 @@ protected:
         }
         return sum;
     }
-    /// One request over a new connection; the answer, or nothing when there was none.
-    std::string ask() const
+    /// A new connection over which a request has been sent; closed when that was not possible.
+    Descriptor asking(std::string_view request) const
     {
-        const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
         sockaddr_storage name{};
         const auto length = to_sockaddr(bound, name);
         const timeval limit{5, 0};
         ::setsockopt(socket.number(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         if (::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length) != 0) return {};
-        constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         if (::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
+        return socket;
+    }
+    /// A connection that has had its answer and is kept.
+    Descriptor answered_and_kept() const
+    {
+        auto socket = asking("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        char part[2048];
+        EXPECT_GT(::recv(socket.number(), part, sizeof part, 0), 0);
+        return socket;
+    }
+    /// One request over a new connection; the answer, or nothing when there was none.
+    std::string ask() const
+    {
+        const auto socket = asking("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         std::string answer;
         char part[512];
         for (ssize_t count = 0; (count = ::recv(socket.number(), part, sizeof part, 0)) > 0;)
@@ -190,14 +203,8 @@ TEST_F(WorkerTest, FindsAConnectionByItsIdAndItsClient)
 TEST_F(WorkerTest, EndsIdleConnectionsWhenMemoryIsShort)
 {
     listen();
-    const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_storage name{};
-    const auto length = to_sockaddr(bound, name);
-    ASSERT_EQ(::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length), 0);
-    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    ASSERT_GT(::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+    const auto socket = answered_and_kept();
     char part[2048];
-    ASSERT_GT(::recv(socket.number(), part, sizeof part, 0), 0);
 
     gate.set_shedding(true);
     for (auto& worker : workers) worker->shed_idle();
@@ -211,14 +218,8 @@ TEST_F(WorkerTest, EndsIdleConnectionsWhenMemoryIsShort)
 TEST_F(WorkerTest, EndsIdleConnectionsWhenItDrains)
 {
     listen();
-    const Descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_storage name{};
-    const auto length = to_sockaddr(bound, name);
-    ASSERT_EQ(::connect(socket.number(), reinterpret_cast<sockaddr*>(&name), length), 0);
-    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    ASSERT_GT(::send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL), 0);
+    const auto socket = answered_and_kept();
     char part[2048];
-    ASSERT_GT(::recv(socket.number(), part, sizeof part, 0), 0);
     for (auto& worker : workers) worker->drain();
     EXPECT_EQ(::recv(socket.number(), part, sizeof part, 0), 0) << "the idle connection is still open";
     const auto limit = std::chrono::steady_clock::now() + 5s;
