@@ -113,7 +113,10 @@ std::uint64_t SelfProtection::resident_bytes() const
 void SelfProtection::look()
 {
     refusals_.flush(session::Refusals::Clock::now());
-    if (budget_bytes_ == 0) return;
+    if (budget_bytes_ == 0) {
+        gate_.memory().set(MemoryAllowance::unlimited);
+        return;
+    }
     used_bytes_ = resident_bytes();
     auto next = shortage_at(shortage_, used_bytes_, budget_bytes_);
     if (next != Shortage::none && ++looks_ % looks_between_trims == 1) {
@@ -123,6 +126,8 @@ void SelfProtection::look()
     }
     const auto before = std::exchange(shortage_, next);
     gate_.set_shedding(next != Shortage::none);
+    const auto most = static_cast<std::int64_t>(budget_bytes_ / 100 * reset_from);
+    gate_.memory().set(std::max<std::int64_t>(most - static_cast<std::int64_t>(used_bytes_), 0));
     for (const auto& worker : workers_) {
         if (next != Shortage::none) worker->shed_idle();
         if (next == Shortage::reset) worker->shed_largest();

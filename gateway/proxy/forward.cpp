@@ -243,15 +243,9 @@ Task<Result<>> HttpSession::send_request()
 Task<Result<>> HttpSession::send_long_request()
 {
     const auto form = head_.framing.kind == http::Framing::Kind::chunked ? BodyForm::chunked : BodyForm::plain;
-    std::string first = std::move(request_out_);
-    if (body_collected_ && !collected_.empty()) {
-        std::array<char, 18> size{};
-        if (form == BodyForm::chunked) first.append(http::encode_chunk_size(collected_.size(), size));
-        first.append(collected_);
-        if (form == BodyForm::chunked) first.append("\r\n");
-    }
-    const auto moved = co_await move_body(client_body(), *upstream_->stream, form, asio::buffer(first),
-                                          record_.request_bytes, nullptr);
+    const Beginning first(std::move(request_out_), body_collected_ ? std::string_view{collected_} : "", form);
+    const auto moved =
+        co_await move_body(client_body(), *upstream_->stream, form, first.pieces(), record_.request_bytes, nullptr);
     if (moved) {
         request_sent_ = true;
         if (!answer_over_) upstream_->stream->expire_after(answer_limit());

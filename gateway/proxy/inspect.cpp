@@ -27,7 +27,7 @@ Task<Result<bool>> HttpSession::collect_for_inspection()
         const auto written = co_await write_all(client_.stream, asio::buffer(go_on));
         if (!written) co_return written.error();
     }
-    const auto ended = co_await collect_body(client_body(), site_.waf.request_max_bytes, collected_);
+    const auto ended = co_await collect_body(client_body(), site_.waf.request_max_bytes, collected_, around_.memory);
     if (!ended) co_return ended.error();
     body_collected_ = true;
     record_.request_bytes = collected_.size();

@@ -11,12 +11,13 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t chunks_per_write = 16;
 constexpr std::size_t body_read_bytes = 32 * 1024;
+constexpr std::size_t head_pieces = 4;
 
 asio::const_buffer buffer_of(std::string_view text) { return {text.data(), text.size()}; }
 
 /// The pieces of one gathering write, and the memory of the chunk sizes in it.
 struct Gathered {
-    std::array<asio::const_buffer, 2 + 3 * chunks_per_write> parts;
+    std::array<asio::const_buffer, head_pieces + 1 + 3 * chunks_per_write> parts;
     std::array<std::array<char, 18>, chunks_per_write> sizes;
     std::size_t count = 0;
     std::size_t chunks = 0;
@@ -105,16 +106,32 @@ Task<Result<bool>> read_more(BodySource from)
     co_return true;
 }
 
+/// What is written to counts, now, when the kernel gives it: twice, since the inspector is sent a copy, and what a
+/// string that grows copies once more.
+bool is_allowed(const std::string& into, std::size_t more, MemoryAllowance* memory)
+{
+    const bool grows = into.capacity() - into.size() < more;
+    return memory == nullptr || memory->take(more * 2 + (grows ? into.size() : 0));
+}
+
 } // namespace
 
-Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, asio::const_buffer head,
+Beginning::Beginning(std::string head, std::string_view content, BodyForm form) : head_(std::move(head))
+{
+    const bool is_chunk = form == BodyForm::chunked && !content.empty();
+    std::array<char, 18> size{};
+    if (is_chunk) head_.append(http::encode_chunk_size(content.size(), size));
+    pieces_ = {asio::buffer(head_), buffer_of(content), buffer_of(is_chunk ? "\r\n"sv : ""sv)};
+}
+
+Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<const asio::const_buffer> head,
                          std::uint64_t& moved_bytes, Tee* tee)
 {
     bool stream_ended = false;
     std::string last;
     for (;;) {
         Gathered out;
-        out.add(head);
+        for (const auto& piece : head) out.add(piece);
         head = {};
         std::size_t used = 0;
         const auto gathered = gather(from.received.view(), from, form, out, used, moved_bytes, tee);
@@ -139,7 +156,7 @@ Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, asio::const
     }
 }
 
-Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into)
+Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into, MemoryAllowance* memory)
 {
     for (;;) {
         std::size_t used = 0;
@@ -148,6 +165,8 @@ Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::s
             const auto piece = from.reader.next(received.substr(used));
             if (!piece) co_return piece.error();
             if (from.reader.content_bytes() > from.limit_bytes) co_return too_long(from);
+            if (!is_allowed(into, piece->content_bytes, memory))
+                co_return Error{Fault::refused, Side::gateway, "memory is short (limits.memory)", {}};
             into.append(received.substr(used + piece->skip_bytes, piece->content_bytes));
             const auto looked_at = piece->skip_bytes + piece->content_bytes + piece->after_bytes;
             if (looked_at == 0) break;

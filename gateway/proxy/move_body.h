@@ -1,11 +1,14 @@
 #pragma once
 
 #include "gateway/base/buffer.h"
+#include "gateway/base/memory_allowance.h"
 #include "gateway/base/stream.h"
 #include "gateway/http/body.h"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace gw::proxy {
@@ -37,15 +40,30 @@ struct Tee {
     std::size_t limit_bytes = 0;
 };
 
-/// Moves a body on, unframed and framed anew, as it arrives: `head` first, together with the first piece in one write.
+/// The head of a message and what was collected of its body, framed. `content` outlives it.
+class Beginning {
+public:
+    Beginning(std::string head, std::string_view content, BodyForm form);
+    Beginning(const Beginning&) = delete;
+    Beginning& operator=(const Beginning&) = delete;
+
+    std::span<const asio::const_buffer> pieces() const { return pieces_; }
+
+private:
+    std::string head_; // with the size of the chunk
+    std::array<asio::const_buffer, 3> pieces_;
+};
+
+/// Moves a body on, unframed and framed anew, as it arrives: `head` first (of at most four pieces), together with the
+/// first piece in one write.
 /// `moved_bytes` counts content while it runs. Ends when the body has ended.
 /// Errors: of either stream or the framing, with their side.
-Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, asio::const_buffer head,
+Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<const asio::const_buffer> head,
                          std::uint64_t& moved_bytes, Tee* tee);
 
 /// Reads a body into memory until it has ended, or is longer than `limit_bytes` (by less than the buffer). True: it has
-/// ended.
-Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into);
+/// ended. Errors: as of `move_body`; `refused` when `memory` (null: no bounds) does not allow it.
+Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into, MemoryAllowance* memory);
 
 /// Reads on and forgets, up to `limit_bytes`. True: the body has ended, the connection can carry another message.
 Task<bool> drain_body(BodySource from, std::size_t limit_bytes);

@@ -2,6 +2,7 @@
 
 #include "gateway/base/buffer.h"
 #include "gateway/base/flow.h"
+#include "gateway/base/memory_allowance.h"
 #include "gateway/base/stream.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/site.h"
@@ -40,6 +41,7 @@ struct Surroundings {
     upstream::Dialer& dialer;
     const Draining& draining;
     const std::atomic<bool>* shedding = nullptr; ///< true: memory is short, requests are answered 503; null: never
+    MemoryAllowance* memory = nullptr;           ///< what bodies held for inspection may take; null: all they want
     std::uint64_t configuration = 0;             ///< number of the one that `site` belongs to
     const std::uint64_t* newest = nullptr;       ///< of the one in force; null: `configuration` stays in force
 };

@@ -170,8 +170,9 @@ Task<Result<>> HttpSession::send_response_streaming()
         const auto written = co_await write_all(client_.stream, asio::buffer(response_out_));
         if (!written) co_return written.error();
     } else {
-        const auto moved = co_await move_body(upstream_body(), client_.stream, client_form(),
-                                              asio::buffer(response_out_), record_.response_bytes, &tee);
+        const asio::const_buffer head = asio::buffer(response_out_);
+        const auto moved = co_await move_body(upstream_body(), client_.stream, client_form(), {&head, 1},
+                                              record_.response_bytes, &tee);
         if (!moved) co_return moved.error();
     }
     // Detection holds nothing back: it looks at what has gone out already.
@@ -189,15 +190,9 @@ Task<Result<>> HttpSession::send_response_collected()
     response_begun_ = true;
     record_.status = response_.status;
     record_.response_bytes = collected_response_.size();
-    std::string first = std::move(response_out_);
     const auto form = client_form();
-    if (form == BodyForm::chunked && !collected_response_.empty()) {
-        std::array<char, 18> size{};
-        first.append(http::encode_chunk_size(collected_response_.size(), size));
-    }
-    first.append(collected_response_);
-    if (form == BodyForm::chunked && !collected_response_.empty()) first.append("\r\n");
-    co_return co_await move_body(upstream_body(), client_.stream, form, asio::buffer(first), record_.response_bytes,
+    const Beginning first(std::move(response_out_), collected_response_, form);
+    co_return co_await move_body(upstream_body(), client_.stream, form, first.pieces(), record_.response_bytes,
                                  nullptr);
 }
 
@@ -210,8 +205,8 @@ Task<Result<HttpSession::Next>> HttpSession::respond()
         if (response_body_is_inspected()) {
             pin_response();
             response_body_.restart(response_.framing);
-            const auto ended =
-                co_await collect_body(upstream_body(), site_.waf.response_max_bytes, collected_response_);
+            const auto ended = co_await collect_body(upstream_body(), site_.waf.response_max_bytes, collected_response_,
+                                                     around_.memory);
             if (!ended) co_return ended.error();
             collected = true;
         }

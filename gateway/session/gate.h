@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/endpoint.h"
+#include "gateway/base/memory_allowance.h"
 
 #include <array>
 #include <atomic>
@@ -107,6 +108,8 @@ public:
     /// True: the memory is nearly used up, nobody is let in.
     void set_shedding(bool shedding) { shedding_.store(shedding, std::memory_order_relaxed); }
     const std::atomic<bool>& shedding() const { return shedding_; }
+    /// What bodies may still take before the next look.
+    MemoryAllowance& memory() { return memory_; }
     /// Clients that are counted right now.
     std::size_t clients() const;
 
@@ -127,6 +130,7 @@ private:
     std::atomic<std::size_t> limit_;
     std::atomic<std::size_t> per_client_{0};
     std::atomic<bool> shedding_{false};
+    MemoryAllowance memory_;
     std::mutex listeners_mutex_;
     std::map<std::string, Listener, std::less<>> listeners_;
     std::array<Shard, 64> shards_;

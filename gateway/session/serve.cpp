@@ -284,8 +284,8 @@ Task<Result<>> Session::serve_http()
         introduction = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
         client.introduction = &introduction;
     }
-    const proxy::Surroundings around{generation.site,   around_.inspector.get(), around_.dialer, around_.draining,
-                                     &around_.shedding, generation.number,       &around_.newest};
+    const proxy::Surroundings around{generation.site,   around_.inspector.get(), around_.dialer,    around_.draining,
+                                     &around_.shedding, &around_.memory,         generation.number, &around_.newest};
     auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
     if (!upgraded) co_return upgraded.error();
     if (*upgraded == nullptr) co_return Result<>{};

@@ -23,7 +23,8 @@ struct Surroundings {
     upstream::Dialer& dialer;
     const proxy::Draining& draining;
     const std::atomic<bool>& shedding; ///< memory is short: nothing new is begun
-    const std::uint64_t& newest;       ///< number of the generation that new connections get
+    MemoryAllowance& memory;
+    const std::uint64_t& newest; ///< number of the generation that new connections get
 };
 
 /// The worker, as a session sees it.

@@ -380,7 +380,7 @@ void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::Li
 
 Surroundings Worker::surroundings()
 {
-    return {generation_, inspector_, *pools_, draining_, gate_.shedding(), newest_};
+    return {generation_, inspector_, *pools_, draining_, gate_.shedding(), gate_.memory(), newest_};
 }
 
 void Worker::began(Session& session)
