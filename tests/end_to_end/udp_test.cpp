@@ -289,7 +289,7 @@ TEST_F(Udp, EndsFlowsThatAreQuietForLongEnough)
     EXPECT_EQ(ask(one, "10.0.2.10:5000", "anew"), "anew");
 }
 
-/// GW_FLOOD_FLOWS: how many; 100,000 in tests/bench/udp.sh.
+/// GW_FLOOD_FLOWS: how many; 20,000 unless it is set.
 TEST_F(Udp, StandsAFloodOfFalseSendersInBoundedMemory)
 {
     const auto* asked = std::getenv("GW_FLOOD_FLOWS");
