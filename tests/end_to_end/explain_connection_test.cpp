@@ -211,7 +211,7 @@ TEST_F(Explains, WatchesConnectionsUntilInterrupted)
     // On a terminal: one picture that changes, and the first screen back at the end.
     Process on_terminal(
         {"script", "--quiet", "--return", "--command",
-         Gateway::program_file("gatewayctl") + " --socket " + gateway.socket_file() + " connections --watch",
+         "exec " + Gateway::program_file("gatewayctl") + " --socket " + gateway.socket_file() + " connections --watch",
          "/dev/null"},
         network.gateway().place());
     EXPECT_TRUE(on_terminal.wrote([](const std::string& out, const std::string&) {
