@@ -34,7 +34,8 @@ if(GW_COVERAGE)
     target_link_options(gw_flags INTERFACE --coverage)
 endif()
 
+# On a machine that begins with nothing there is nothing to find again, and looking for it is not free.
 find_program(CCACHE ccache)
-if(CCACHE)
+if(CCACHE AND NOT DEFINED ENV{CI})
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()

@@ -2,7 +2,7 @@
 # it may use. A folder may have a room.cmake with what is special to it (outside libraries, programs of its own).
 # SETTINGS_OF: the rooms of which it may include settings.h only.
 option(GW_TOGETHER "read the files of a room together" OFF)
-set(together waf intake upstream datagram proxy session config control keeper relay tls)
+set(together netfilter doctor ctl waf intake upstream datagram proxy session config control keeper relay tls)
 function(gw_room name)
     cmake_parse_arguments(ROOM "" "AT" "USES;SETTINGS_OF" ${ARGN})
     set(folder ${CMAKE_SOURCE_DIR}/${ROOM_AT})
@@ -17,7 +17,7 @@ function(gw_room name)
         # Rooms full of coroutines compile in half the time when their files are read together. Not for who changes
         # one file at a time, so: where everything is compiled anew, and under the sanitizers.
         if(GW_TOGETHER AND name IN_LIST together)
-            set_target_properties(gw_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+            set_target_properties(gw_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
             target_compile_options(gw_${name} PRIVATE -Wno-subobject-linkage)
         endif()
         if(name STREQUAL "base")

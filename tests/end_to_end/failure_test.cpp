@@ -60,9 +60,6 @@ TEST_P(FailureMatrix, HoldsWhatWasChosen)
     const auto [mode, when_down, fault] = GetParam();
     const bool open = std::string_view(when_down) == "pass";
     const auto yaml = closing(when_down, mode);
-    gateway.is_given(yaml);
-    if (gateway.ctl({"check", gateway.configuration_file()}).out.find("not supported yet") != std::string::npos)
-        GTEST_SKIP() << "mode " << mode << " is not supported yet";
     BothFamilies load(network);
     gateway.runs_with(yaml);
     ASSERT_TRUE(load.are_inspected(10)) << gateway.log();
