@@ -170,6 +170,7 @@ std::string status_json(const Snapshot& snapshot)
                    {"per_client", generation.session.per_client},
                    {"memory_bytes", snapshot.memory_budget_bytes},
                    {"memory_used_bytes", snapshot.memory_bytes},
+                   {"bodies_refused", snapshot.bodies_refused},
                    {"shed", counters.shed}}},
                  {"responses", responses},
                  {"faults", faults_json(counters)},
@@ -354,6 +355,8 @@ std::string metrics_text(const Snapshot& snapshot)
     out.single("gateway_config_generation", "gauge", "Number of the configuration in force.",
                snapshot.generation->number);
     out.single("gateway_connections_limit", "gauge", "The most connections at once.", snapshot.connections_limit);
+    out.single("gateway_bodies_refused_total", "counter",
+               "Bodies that could not be held for inspection because memory was short.", snapshot.bodies_refused);
     out.single("gateway_memory_budget_bytes", "gauge", "limits.memory, or the control group's share; 0: none.",
                snapshot.memory_budget_bytes);
     out.single("gateway_workers", "gauge", "Worker threads.", snapshot.workers);

@@ -23,6 +23,7 @@ struct Snapshot {
     std::size_t connections_limit = 0;     ///< as it is in force, after the limit of open files
     std::uint64_t memory_bytes = 0;        ///< in use; 0: not looked at
     std::uint64_t memory_budget_bytes = 0; ///< 0: none
+    std::uint64_t bodies_refused = 0;      ///< that could not be held for inspection because of it
     std::vector<std::string> problems{};   ///< of the process itself
     waf::InspectorProcesses::Status waf;
     bool waf_running = false;

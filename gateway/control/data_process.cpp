@@ -308,6 +308,7 @@ private:
         now.connections_limit = gate_.limit();
         now.memory_bytes = protection_.used_bytes();
         now.memory_budget_bytes = protection_.budget_bytes();
+        now.bodies_refused = protection_.bodies_refused();
         now.problems = protection_.problems();
         if (generation_->inspectors != nullptr) {
             now.waf = generation_->inspectors->status();

@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto look_interval = 100ms;
+constexpr auto told_for = 1s; // after the last body that was refused
 // Giving free memory back to the kernel takes milliseconds and holds up whoever allocates meanwhile.
 constexpr int looks_between_trims = 5;
 
@@ -115,7 +116,9 @@ void SelfProtection::look()
     refusals_.flush(session::Refusals::Clock::now());
     if (budget_bytes_ == 0) {
         gate_.memory().set(MemoryAllowance::unlimited);
-        return;
+        gate_.set_shedding(false); // a reload may have taken the budget away while memory was short
+        shortage_ = Shortage::none;
+        return tell();
     }
     used_bytes_ = resident_bytes();
     auto next = shortage_at(shortage_, used_bytes_, budget_bytes_);
@@ -124,7 +127,7 @@ void SelfProtection::look()
         used_bytes_ = resident_bytes();
         next = shortage_at(shortage_, used_bytes_, budget_bytes_);
     }
-    const auto before = std::exchange(shortage_, next);
+    shortage_ = next;
     gate_.set_shedding(next != Shortage::none);
     const auto most = static_cast<std::int64_t>(budget_bytes_ / 100 * reset_from);
     gate_.memory().set(std::max<std::int64_t>(most - static_cast<std::int64_t>(used_bytes_), 0));
@@ -132,13 +135,28 @@ void SelfProtection::look()
         if (next != Shortage::none) worker->shed_idle();
         if (next == Shortage::reset) worker->shed_largest();
     }
-    if (before == Shortage::none && next != Shortage::none)
-        log::warning("memory is short: " + in_mib(used_bytes_) + " of limits.memory " + in_mib(budget_bytes_) +
-                     " are in use; nothing new is begun");
-    if (before != Shortage::none && next == Shortage::none) {
-        looks_ = 0;
+    if (next == Shortage::none) looks_ = 0;
+    tell();
+}
+
+/// Says once that memory became short, or that it no longer is.
+void SelfProtection::tell()
+{
+    const auto now = std::chrono::steady_clock::now();
+    const auto refusals = gate_.memory().refusals();
+    if (std::exchange(bodies_refused_, refusals) != refusals) refusing_until_ = now + told_for;
+    const bool was_short = std::exchange(is_short_, shortage_ != Shortage::none || now < refusing_until_);
+    if (is_short_ && !was_short)
+        log::warning(shortage_text() + (shortage_ != Shortage::none
+                                            ? "; nothing new is begun"
+                                            : "; bodies that would have to be held for inspection are refused"));
+    if (was_short && !is_short_)
         log::info("memory is no longer short: " + in_mib(used_bytes_) + " of " + in_mib(budget_bytes_));
-    }
+}
+
+std::string SelfProtection::shortage_text() const
+{
+    return "memory is short: " + in_mib(used_bytes_) + " of limits.memory " + in_mib(budget_bytes_) + " are in use";
 }
 
 Task<void> SelfProtection::watch()
@@ -155,10 +173,7 @@ Task<void> SelfProtection::watch()
 
 std::vector<std::string> SelfProtection::problems() const
 {
-    std::vector<std::string> texts;
-    if (shortage_ != Shortage::none)
-        texts.push_back("memory is short: " + in_mib(used_bytes_) + " of limits.memory " + in_mib(budget_bytes_));
-    return texts;
+    return is_short_ ? std::vector{shortage_text()} : std::vector<std::string>{};
 }
 
 } // namespace gw::control

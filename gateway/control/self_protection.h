@@ -49,12 +49,16 @@ public:
     Shortage shortage() const { return shortage_; }
     std::uint64_t budget_bytes() const { return budget_bytes_; }
     std::uint64_t used_bytes() const { return used_bytes_; }
+    /// Bodies that could not be held for inspection because of the budget.
+    std::uint64_t bodies_refused() const { return bodies_refused_; }
     /// What an operator should know, one text each.
     std::vector<std::string> problems() const;
 
 private:
     std::uint64_t resident_bytes() const;
     void look();
+    void tell();
+    std::string shortage_text() const;
 
     asio::io_context& io_;
     session::Gate& gate_;
@@ -68,6 +72,9 @@ private:
     std::size_t wanted_ = 0;
     Shortage shortage_ = Shortage::none;
     int looks_ = 0;
+    std::uint64_t bodies_refused_ = 0;
+    std::chrono::steady_clock::time_point refusing_until_{};
+    bool is_short_ = false;
 };
 
 } // namespace gw::control

@@ -220,7 +220,7 @@ bool HttpSession::goes_round() const
 /// Memory is short. What is refused costs nothing; asked again a moment later it may be served.
 Task<Result<HttpSession::Next>> HttpSession::answer_shortage()
 {
-    record_.error = Error{Fault::refused, Side::gateway, "memory is short (limits.memory)", {}};
+    record_.error = short_of_memory();
     head_.keep_alive = false;
     const std::array<http::Field, 1> later{{{"Retry-After", "1"}}};
     co_return co_await answer(503, "The gateway cannot serve this request now.", later);

@@ -52,6 +52,8 @@ Task<Result<int>> HttpSession::inspect_request()
         if (collected_.size() > site_.waf.request_max_bytes && refuse_long) co_return 413;
         body = std::string_view{collected_}.substr(0, site_.waf.request_max_bytes);
     }
+    // The inspector is sent a copy.
+    if (around_.memory != nullptr && !around_.memory->take(body.size())) co_return short_of_memory();
     const auto view = request_view(body);
     record_.request_verdict = co_await inspection_->request(view);
     const auto& verdict = *record_.request_verdict;

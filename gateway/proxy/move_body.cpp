@@ -106,12 +106,11 @@ Task<Result<bool>> read_more(BodySource from)
     co_return true;
 }
 
-/// What is written to counts, now, when the kernel gives it: twice, since the inspector is sent a copy, and what a
-/// string that grows copies once more.
+/// What is written to counts, now, when the kernel gives it, and what a string that grows copies.
 bool is_allowed(const std::string& into, std::size_t more, MemoryAllowance* memory)
 {
     const bool grows = into.capacity() - into.size() < more;
-    return memory == nullptr || memory->take(more * 2 + (grows ? into.size() : 0));
+    return memory == nullptr || memory->take(more + (grows ? into.size() : 0));
 }
 
 } // namespace
@@ -156,6 +155,8 @@ Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<c
     }
 }
 
+Error short_of_memory() { return {Fault::refused, Side::gateway, "memory is short (limits.memory)", {}}; }
+
 Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into, MemoryAllowance* memory)
 {
     for (;;) {
@@ -165,8 +166,7 @@ Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::s
             const auto piece = from.reader.next(received.substr(used));
             if (!piece) co_return piece.error();
             if (from.reader.content_bytes() > from.limit_bytes) co_return too_long(from);
-            if (!is_allowed(into, piece->content_bytes, memory))
-                co_return Error{Fault::refused, Side::gateway, "memory is short (limits.memory)", {}};
+            if (!is_allowed(into, piece->content_bytes, memory)) co_return short_of_memory();
             into.append(received.substr(used + piece->skip_bytes, piece->content_bytes));
             const auto looked_at = piece->skip_bytes + piece->content_bytes + piece->after_bytes;
             if (looked_at == 0) break;

@@ -61,6 +61,9 @@ private:
 Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<const asio::const_buffer> head,
                          std::uint64_t& moved_bytes, Tee* tee);
 
+/// Why what takes memory is refused.
+Error short_of_memory();
+
 /// Reads a body into memory until it has ended, or is longer than `limit_bytes` (by less than the buffer). True: it has
 /// ended. Errors: as of `move_body`; `refused` when `memory` (null: no bounds) does not allow it.
 Task<Result<bool>> collect_body(BodySource from, std::size_t limit_bytes, std::string& into, MemoryAllowance* memory);

@@ -48,6 +48,7 @@ public:
                   auto socket = client.dials(to, 0, Milliseconds{10'000});
                   if (!socket.connected()) {
                       ++refused_;
+                      error_ = socket.error();
                       continue;
                   }
                   const bool fine = socket.sends(request("GET", "/", "a.example")) &&
@@ -67,12 +68,13 @@ public:
     }
     int good() const { return good_; }
     int refused() const { return refused_; }
-    int lost() const { return lost_; } ///< accepted, and then without an answer
+    int error() const { return error_; } ///< of the last one refused
+    int lost() const { return lost_; }   ///< accepted, and then without an answer
     double longest_gap_ms() const { return longest_; }
 
 private:
     std::atomic<bool> stop_{false};
-    std::atomic<int> good_{0}, refused_{0}, lost_{0};
+    std::atomic<int> good_{0}, refused_{0}, lost_{0}, error_{0};
     std::atomic<double> longest_{0};
     std::thread thread_;
 };
@@ -135,7 +137,7 @@ void KeptDescriptors::survives_kills(const std::string& yaml, const char* what)
     }
     one.end();
     two.end();
-    EXPECT_EQ(one.refused() + two.refused(), 0);
+    EXPECT_EQ(one.refused() + two.refused(), 0) << std::strerror(std::max(one.error(), two.error()));
     EXPECT_LE(one.lost() + two.lost(), 2 * kills) << "more than one of each client at each kill";
     EXPECT_THAT(names(), SizeIs(2));
     std::printf("%s, %d kills of the keeper: %d requests answered, %d refused, %d lost under way, answers again after "
