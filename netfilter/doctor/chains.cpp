@@ -49,6 +49,8 @@ std::vector<Case> cases_of(const Facts& facts, const Listener& listener)
                 packet.iif = name;
                 packet.destination = journey.question.to;
                 packet.port = port;
+                packet.to_host = false;
+                packet.translated = false;
                 cases.push_back({&listener, packet, journey.reply.interface});
             }
         }
@@ -178,7 +180,12 @@ void look_at_input(const Facts& facts, const Subject& subject, const Case& of, R
     if (mode == netfilter::Mode::external) return;
     if (mode == netfilter::Mode::tproxy) packet.mark = subject.settings.captured_mark;
     // After REDIRECT it is another destination: an address of this host, and the listener's port, not known here.
-    if (mode == netfilter::Mode::redirect) packet.destination.reset(), packet.port.reset();
+    if (mode == netfilter::Mode::redirect) {
+        packet.destination.reset();
+        packet.port.reset();
+        packet.to_host = true;
+        packet.translated = true;
+    }
     report.looked_at("input-drops");
     for (const auto& fate : fates_of(*facts.ruleset, "input", packet, subject.settings.table)) {
         if (!drops(fate)) continue;
@@ -252,6 +259,7 @@ void look_at_bound(const Facts& facts, const Subject& subject, const Bound& boun
         packet.v6 = bound.at.address.is_v6();
         packet.iif = name;
         packet.port = bound.at.port;
+        packet.to_host = true;
         if (!bound.at.address.is_unspecified()) packet.destination = bound.at.address;
         report.looked_at("input-drops");
         for (const auto& fate : fates_of(*facts.ruleset, "input", packet, subject.settings.table)) {

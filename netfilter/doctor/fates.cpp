@@ -90,12 +90,36 @@ Value meta_value(const std::string& key, const Packet& packet)
     return {};
 }
 
+/// The destination's type as routing knows it: "local", or "unicast" as what is taken over always is.
+std::optional<std::string> type_of_destination(const Packet& packet)
+{
+    if (!packet.to_host) return std::nullopt;
+    return *packet.to_host ? "local" : "unicast";
+}
+
+Value fib_value(const Json& fib, const Packet& packet)
+{
+    const auto* flags = member(fib, "flags");
+    const bool of_destination = flags != nullptr && (*flags == "daddr" || *flags == Json::array({"daddr"}));
+    Value value;
+    if (of_destination && text_of(member(fib, "result")) == "type") value.text = type_of_destination(packet);
+    return value;
+}
+
+/// Of what else a status can say nothing is true of a first packet.
+Value ct_value(const std::string& key, const Packet& packet)
+{
+    if (key == "state") return text_value("new");
+    if (key == "status" && packet.translated) return text_value(*packet.translated ? "dnat" : "none");
+    return {};
+}
+
 Value value_of(const Json& left, const Packet& packet)
 {
     if (const auto* payload = member(left, "payload")) return payload_value(*payload, packet);
     if (const auto* meta = member(left, "meta")) return meta_value(text_of(member(*meta, "key")), packet);
-    if (const auto* ct = member(left, "ct"); ct != nullptr && text_of(member(*ct, "key")) == "state")
-        return text_value("new");
+    if (const auto* fib = member(left, "fib")) return fib_value(*fib, packet);
+    if (const auto* ct = member(left, "ct")) return ct_value(text_of(member(*ct, "key")), packet);
     if (const auto* both_sides = member(left, "&"); both_sides != nullptr && both_sides->is_array() &&
                                                     both_sides->size() == 2 && (*both_sides)[1].is_number_unsigned()) {
         const auto inner = value_of((*both_sides)[0], packet);
@@ -182,7 +206,11 @@ Sure fits_match(const Json& match, const Packet& packet)
     const auto op = text_of(member(match, "op"));
     const auto known = value_of(*left, packet);
     if (known.never) return Sure::no; // there is no field, so the rule ends, also for !=
-    if (op == "==" || op == "in") return fits(known, *right);
+    if (op == "in") return fits(known, *right);
+    // Bits of a status that are not asked for are not known.
+    if (const auto* ct = member(*left, "ct"); ct != nullptr && text_of(member(*ct, "key")) == "status")
+        return Sure::maybe;
+    if (op == "==") return fits(known, *right);
     if (op == "!=") return inverse(fits(known, *right));
     return known.number ? fits_order(op, *known.number, *right) : Sure::maybe;
 }
@@ -215,6 +243,17 @@ Sure fits_ports(std::string_view list, std::uint16_t port)
     return Sure::no;
 }
 
+/// "fib daddr type local", "fib daddr type != { local, broadcast }"
+Sure fits_addrtype(std::string_view text, const Packet& packet)
+{
+    const auto known = type_of_destination(packet);
+    const bool inverted = text.find("fib daddr type != ") != std::string_view::npos;
+    const auto types = words_after(text, inverted ? "fib daddr type != " : "fib daddr type ");
+    if (!known || !types) return Sure::maybe;
+    const auto fit = sure((types->find(*known) != std::string_view::npos) != inverted);
+    return text.find("fib saddr") == std::string_view::npos ? fit : both(fit, Sure::maybe);
+}
+
 Sure fits_extension(const std::string& name, const std::string& text, const Packet& packet)
 {
     if (name == "comment") return Sure::yes;
@@ -222,6 +261,7 @@ Sure fits_extension(const std::string& name, const std::string& text, const Pack
         const auto states = words_after(text, "ct state ");
         if (states && !states->starts_with("!")) return sure(states->find("new") != std::string_view::npos);
     }
+    if (name == "addrtype") return fits_addrtype(text, packet);
     if (name == "multiport" && packet.port) {
         const auto ports = words_after(text, "dport ");
         if (ports && !ports->starts_with("!")) return fits_ports(*ports, *packet.port);

@@ -66,6 +66,8 @@ struct Packet {
     std::optional<Address> source{};
     std::optional<Address> destination{};
     std::optional<std::uint16_t> port{}; ///< destination's
+    std::optional<bool> to_host{};       ///< whether the destination is an address of this host
+    std::optional<bool> translated{};    ///< whether NAT gave it this destination
     std::uint32_t mark = 0;
 };
 

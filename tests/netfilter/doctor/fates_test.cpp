@@ -17,6 +17,8 @@ Packet web_packet()
     packet.destination = Address::parse("192.0.2.1").value();
     packet.port = 80;
     packet.mark = 0x01000000;
+    packet.to_host = false;
+    packet.translated = false;
     return packet;
 }
 
@@ -31,6 +33,9 @@ const std::string daddr6 = R"({"payload":{"protocol":"ip6","field":"daddr"}})";
 const std::string iifname = R"({"meta":{"key":"iifname"}})";
 const std::string mark = R"({"meta":{"key":"mark"}})";
 const std::string state = R"({"ct":{"key":"state"}})";
+const std::string status = R"({"ct":{"key":"status"}})";
+const std::string daddr_type = R"({"fib":{"result":"type","flags":["daddr"]}})";
+const std::string daddr_type_there = R"({"fib":{"result":"type","flags":["daddr","iif"]}})";
 
 /// What becomes of the packet by one rule that drops what these expressions match: how sure that is.
 Sure dropped_by(const std::string& expressions, const Packet& packet = web_packet())
@@ -74,6 +79,12 @@ TEST(Fates, AnswersEachKindOfMatch)
         {"mark of others", match(mark, "1"), Sure::no},
         {"established", match(state, R"(["established","related"])", "in"), Sure::no},
         {"new", match(state, R"({"set":["new","untracked"]})"), Sure::yes},
+        {"translated", match(status, R"("dnat")", "in"), Sure::no},
+        {"exactly translated", match(status, R"("dnat")"), Sure::maybe},
+        {"for the host", match(daddr_type, R"("local")"), Sure::no},
+        {"for another", match(daddr_type, R"("local")", "!="), Sure::yes},
+        {"for the host or many", match(daddr_type, R"({"set":["local","multicast"]})"), Sure::no},
+        {"for an address of the interface", match(daddr_type_there, R"("local")"), Sure::maybe},
         {"tcp", match(R"({"meta":{"key":"l4proto"}})", R"("tcp")"), Sure::yes},
         {"udp", match(R"({"meta":{"key":"l4proto"}})", R"("udp")"), Sure::no},
         {"ipv6", match(R"({"meta":{"key":"nfproto"}})", R"("ipv6")"), Sure::no},
@@ -84,6 +95,20 @@ TEST(Fates, AnswersEachKindOfMatch)
         {"one that does not", match(dport, "80") + "," + match(iifname, R"("eth0")"), Sure::no},
     };
     for (const auto& row : rows) EXPECT_EQ(dropped_by(row.expressions), row.expected) << row.name;
+}
+
+TEST(Fates, KnowsWhatARedirectMadeOfADestination)
+{
+    auto packet = web_packet();
+    packet.to_host = true;
+    packet.translated = true;
+    EXPECT_EQ(dropped_by(match(daddr_type, R"("local")"), packet), Sure::yes);
+    EXPECT_EQ(dropped_by(match(status, R"("dnat")", "in"), packet), Sure::yes);
+    EXPECT_EQ(dropped_by(match(status, R"(["snat","dnat"])", "in"), packet), Sure::yes);
+    packet.to_host.reset();
+    packet.translated.reset();
+    EXPECT_EQ(dropped_by(match(daddr_type, R"("local")"), packet), Sure::maybe);
+    EXPECT_EQ(dropped_by(match(status, R"("dnat")", "in"), packet), Sure::maybe);
 }
 
 std::vector<Fate> fates_in(const Ruleset& ruleset) { return fates_of(ruleset, "input", web_packet(), "gateway"); }
@@ -170,6 +195,33 @@ TEST(Fates, ReadsWhatIptablesMadeFromItsWords)
     auto other_ports = *parse_ruleset(listing(chains + "," + ports));
     add_texts(other_ports, head + "\t\ttcp dport 22 accept # handle 6\n");
     EXPECT_EQ(fates_in(other_ports).at(0).sure, Sure::yes);
+}
+
+TEST(Fates, ReadsTypesOfAddressesFromTheWordsOfIptables)
+{
+    struct TypeRow {
+        const char* words;
+        Sure expected;
+    };
+    const TypeRow rows[] = {
+        {"fib daddr type local", Sure::no},
+        {"fib daddr type != local", Sure::yes},
+        {"fib daddr type { local, broadcast }", Sure::no},
+        {"fib daddr type unicast", Sure::yes},
+        {"fib daddr . iif type local", Sure::maybe},
+        {"fib saddr type unicast", Sure::maybe},
+        {"fib saddr type unicast fib daddr type unicast", Sure::maybe},
+        {"", Sure::maybe},
+    };
+    for (const auto& row : rows) {
+        auto ruleset = *parse_ruleset(
+            listing(base_chain("filter", "INPUT", "input", 0, "accept", "filter", "ip") + "," +
+                    rule("filter", "INPUT", R"({"xt":{"type":"match","name":"addrtype"}},{"drop":null})", 5, "ip")));
+        add_texts(ruleset, std::string("table ip filter {\n\tchain INPUT { # handle 1\n\t\t") + row.words +
+                               " counter drop # handle 5\n\t}\n}\n");
+        const auto fates = fates_in(ruleset);
+        EXPECT_EQ(fates.empty() ? Sure::no : fates[0].sure, row.expected) << row.words;
+    }
 }
 
 TEST(Fates, PassesOverOurOwnTables)
