@@ -198,8 +198,8 @@ TEST_F(Healing, InspectsWhatArrivesOnAnInterfaceThatHasBeenRenamed)
     EXPECT_EQ(load.uninspected(), before);
 }
 
-/// What firewalls beside us do to the kernel when they start, reload and stop, in their own words. They are not run
-/// themselves: firewalld and ufw want D-Bus, a service manager and files of the host.
+/// What firewalls beside us do to the kernel when they start, reload and stop, in their own words, other versions of
+/// them included; firewalls_test.cpp runs those of this distribution.
 struct Neighbour {
     const char* name;
     const char* start;

@@ -31,14 +31,17 @@ private:
     Origin origin_;
 };
 
-/// Somebody who asks again and again, with a connection for each request, and does not wait long.
+/// How long such a client waits for its connection; for an answer twice that.
+inline constexpr Milliseconds impatient{300};
+
+/// Somebody who asks again and again, with a connection for each request.
 class Asker {
 public:
-    Asker(const Network& network, std::string client, std::string to)
-        : thread_([this, &network, client = std::move(client), to = std::move(to)] {
+    Asker(const Network& network, std::string client, std::string to, Milliseconds limit = impatient)
+        : thread_([this, &network, client = std::move(client), to = std::move(to), limit] {
               const auto from = network.client(client);
               while (!stop_) {
-                  ++(asks(from, to) ? good_ : bad_);
+                  ++(asks(from, to, limit) ? good_ : bad_);
                   std::this_thread::sleep_for(Milliseconds{5}); // a light load
               }
           })
@@ -53,11 +56,11 @@ public:
     int bad() const { return bad_; }
 
 private:
-    static bool asks(const Client& from, const std::string& to)
+    static bool asks(const Client& from, const std::string& to, Milliseconds limit)
     {
-        auto socket = from.dials(to, 0, Milliseconds{300});
+        auto socket = from.dials(to, 0, limit);
         if (!socket.connected() || !socket.sends(request("GET", "/", "site.example"))) return false;
-        return socket.receives_within(Milliseconds{600}).starts_with("HTTP/1.1 200");
+        return socket.receives_within(2 * limit).starts_with("HTTP/1.1 200");
     }
 
     std::atomic<bool> stop_{false};
@@ -67,9 +70,10 @@ private:
 
 /// A site of both families, and a client of each that asks it all the time.
 struct BothFamilies {
-    explicit BothFamilies(const Network& network)
+    explicit BothFamilies(const Network& network, Milliseconds limit = impatient)
         : sites{CountingSite{network.servers(), "10.0.2.11:80"}, CountingSite{network.servers(), "[fd00:2::11]:80"}},
-          askers{Asker{network, "10.0.1.2", "10.0.2.11:80"}, Asker{network, "fd00:1::2", "[fd00:2::11]:80"}}
+          askers{Asker{network, "10.0.1.2", "10.0.2.11:80", limit},
+                 Asker{network, "fd00:1::2", "[fd00:2::11]:80", limit}}
     {}
     ~BothFamilies() { end(); }
     void end()
