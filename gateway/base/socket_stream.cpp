@@ -1,9 +1,18 @@
 #include "gateway/base/socket_stream.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/error.hpp>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace gw {
+
+namespace {
+
+constexpr std::size_t most_pieces = 64; // of one write; as many as Asio takes
+
+} // namespace
 
 SocketStream::SocketStream(Socket socket, Side side, DeadlineWheel& wheel)
     : socket_(std::move(socket)), side_(side), descriptor_(socket_.native_handle()),
@@ -18,7 +27,7 @@ SocketStream::SocketStream(Socket socket, Side side, DeadlineWheel& wheel)
           this)
 {
     boost::system::error_code ignored;
-    socket_.non_blocking(true, ignored);
+    if (!socket_.native_non_blocking()) socket_.native_non_blocking(true, ignored);
 }
 
 Error SocketStream::error_from(boost::system::error_code failed, const char* what) const
@@ -48,9 +57,24 @@ Task<Result<std::size_t>> SocketStream::read_some(asio::mutable_buffer into)
     co_return count;
 }
 
+/// What the kernel takes right away, which is nearly always everything: no turn of the loop, no operation to wait with.
+/// 0 or less: none of it; asking again, through Asio, tells why.
+ssize_t SocketStream::send_now(std::span<const asio::const_buffer> from) const noexcept
+{
+    std::array<iovec, most_pieces> pieces;
+    const auto count = std::min(from.size(), pieces.size());
+    for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<void*>(from[i].data()), from[i].size()};
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    return ::sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 Task<Result<std::size_t>> SocketStream::write_some(std::span<const asio::const_buffer> from)
 {
     if (expired_) co_return Error{Fault::timed_out, side_, "write"};
+    const auto sent = send_now(from);
+    if (sent > 0) co_return static_cast<std::size_t>(sent);
     auto outcome = co_await socket_.async_write_some(from, as_outcome);
     auto& [failed, count] = outcome;
     if (failed) co_return error_from(failed, "write");

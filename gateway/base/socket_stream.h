@@ -7,8 +7,8 @@
 
 namespace gw {
 
-/// A connected stream socket (TCP or Unix). The way of bytes is Asio's own: one receive or send a call, no epoll_ctl,
-/// no allocation once the thread's caches are warm.
+/// A connected stream socket (TCP or Unix). Reading is Asio's own: no epoll_ctl, no allocation once the thread's caches
+/// are warm. Writing tries the kernel first and waits only when it has no room.
 class SocketStream final : public Stream {
 public:
     using Socket = asio::generic::stream_protocol::socket;
@@ -29,6 +29,7 @@ public:
     Task<Result<>> wait_writable();
 
 private:
+    ssize_t send_now(std::span<const asio::const_buffer> from) const noexcept;
     Error error_from(boost::system::error_code failed, const char* what) const;
 
     Socket socket_;
