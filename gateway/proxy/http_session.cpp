@@ -12,6 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t head_read_bytes = 16 * 1024;
+constexpr std::size_t idle_read_bytes = 1024; // all that a connection between two requests holds for reading
 
 } // namespace
 
@@ -70,7 +71,9 @@ Task<Result<bool>> HttpSession::read_head()
                 co_return refusal->error;
             }
         }
-        auto count = co_await client_.stream.read_some(client_.received.prepare(head_read_bytes));
+        const auto have = client_.received.size();
+        const auto want = !begun ? idle_read_bytes : have < head_read_bytes ? head_read_bytes - have : head_read_bytes;
+        auto count = co_await client_.stream.read_some(client_.received.prepare(want));
         if (!count) {
             if (!begun) co_return false; // an idle connection that ends, however it does, has lost nothing
             if (count.error().fault == Fault::timed_out) {
@@ -306,6 +309,7 @@ Task<Result<upstream::ConnectionPtr>> HttpSession::run()
         if (shared && client_.received.empty()) around_.dialer.give_back(std::move(upstream_));
         if (around_.draining == Draining::now && client_.received.empty()) break;
         client_.received.release_if_empty();
+        if (upstream_ != nullptr) upstream_->received.release_if_empty();
     }
     // One that has introduced this client, with its port, can serve nobody who comes later.
     if (upstream_ != nullptr && upstream_->target.proxy_header.empty()) around_.dialer.give_back(std::move(upstream_));

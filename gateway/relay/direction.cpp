@@ -51,10 +51,10 @@ void Ends::fail(Error error)
     upstream.close(true);
 }
 
-Direction::Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, std::string_view first,
+Direction::Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, Buffer& buffer,
                      std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes,
                      std::chrono::steady_clock::time_point* first_moved_at)
-    : ends_(ends), from_(from), to_(to), from_side_(from_side), to_side_(to_side), first_(first),
+    : ends_(ends), from_(from), to_(to), from_side_(from_side), to_side_(to_side), buffer_(buffer),
       moved_bytes_(moved_bytes), spliced_bytes_(spliced_bytes), first_moved_at_(first_moved_at),
       from_socket_(from.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&from) : nullptr),
       to_socket_(to.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&to) : nullptr),
@@ -68,56 +68,50 @@ void Direction::count(std::size_t bytes)
     ends_.progress();
 }
 
-Task<Result<>> Direction::write(Chunk chunk)
+/// All that is in the buffer.
+Task<Result<>> Direction::write_out()
 {
-    for (;;) {
-        const auto written = co_await to_.write_some(chunk);
+    while (!buffer_.empty()) {
+        const auto view = buffer_.view();
+        const asio::const_buffer all{view.data(), view.size()};
+        const auto written = co_await to_.write_some({&all, 1});
         if (!written) co_return written.error();
         count(*written);
-        const auto of_first = std::min(*written, chunk[0].size());
-        chunk[0] += of_first;
-        chunk[1] += *written - of_first;
-        if (chunk[0].size() + chunk[1].size() == 0) co_return Result<>{};
-        if (chunk[0].size() == 0) chunk[0] = std::exchange(chunk[1], {});
+        buffer_.consume(*written);
     }
+    co_return Result<>{};
 }
 
-asio::mutable_buffer Direction::read_buffer()
+/// The buffer of an idle direction was filled: reads what else is there.
+void Direction::read_on()
 {
-    if (from_socket_ != nullptr) return asio::buffer(small_);
-    // Another stream cannot be asked for what it has right now, so its buffer stays.
-    if (!large_) large_.reset(new char[ends_.settings.buffer_bytes]);
-    return {large_.get(), ends_.settings.buffer_bytes};
-}
-
-/// `count` bytes were read into `read_buffer()`. When that filled the small one, reads what else is there.
-Direction::Chunk Direction::read_on(std::size_t count)
-{
-    if (from_socket_ == nullptr) return {asio::const_buffer{large_.get(), count}, {}};
-    const asio::const_buffer small{small_.data(), count};
-    if (count < small_bytes) return {small, {}};
-    if (!large_) large_.reset(new char[ends_.settings.buffer_bytes]);
-    const auto more = ::recv(from_.plain_socket(), large_.get(), ends_.settings.buffer_bytes, MSG_DONTWAIT);
-    if (more > 0) return {small, asio::const_buffer{large_.get(), static_cast<std::size_t>(more)}};
+    if (buffer_.size() >= ends_.settings.buffer_bytes) return;
+    const auto into = buffer_.prepare(ends_.settings.buffer_bytes - buffer_.size());
+    const auto more = ::recv(from_.plain_socket(), into.data(), into.size(), MSG_DONTWAIT);
+    if (more > 0) buffer_.commit(static_cast<std::size_t>(more));
     // The kernel says a reset once; asked again, it would look like an end.
     if (more < 0 && !is_wait(errno) && errno != EINTR) read_failure_ = error_of(errno, from_side_, "read");
-    return {small, {}};
 }
 
 Task<Result<Direction::Stop>> Direction::copy()
 {
     std::size_t copied = 0;
     for (;;) {
-        const auto read = co_await from_.read_some(read_buffer());
+        // Another stream than a plain socket cannot be asked for what else it has right now.
+        const auto into = buffer_.prepare(from_socket_ != nullptr ? idle_bytes : ends_.settings.buffer_bytes);
+        const auto read = co_await from_.read_some(into);
         if (!read) co_return read.error();
         if (*read == 0) co_return Stop::end;
-        const auto chunk = read_on(*read);
-        const auto written = co_await write(chunk);
+        buffer_.commit(*read);
+        if (from_socket_ != nullptr && *read == into.size()) read_on();
+        const auto bytes = buffer_.size();
+        const auto written = co_await write_out();
         if (!written) co_return written.error();
         if (read_failure_) co_return *read_failure_;
-        if (from_socket_ != nullptr && chunk[1].size() < ends_.settings.buffer_bytes) large_.reset();
-        copied += chunk[0].size() + chunk[1].size();
-        if (may_splice_ && copied >= ends_.settings.splice_after_bytes && chunk[1].size() > 0) co_return Stop::busy;
+        const bool is_full = bytes >= ends_.settings.buffer_bytes;
+        if (from_socket_ != nullptr && bytes > idle_bytes && !is_full) buffer_.release_if_empty();
+        copied += bytes;
+        if (may_splice_ && copied >= ends_.settings.splice_after_bytes && is_full) co_return Stop::busy;
     }
 }
 
@@ -173,14 +167,15 @@ Task<Result<Direction::Stop>> Direction::splice()
 
 Task<Result<>> Direction::move_all()
 {
-    if (!first_.empty()) {
-        const Chunk chunk{asio::buffer(first_), {}};
-        const auto written = co_await write(chunk);
-        if (!written) co_return written.error();
-    }
+    const auto written = co_await write_out();
+    if (!written) co_return written.error();
+    buffer_.release_if_empty();
     for (;;) {
         auto stopped = co_await copy();
-        if (stopped && *stopped == Stop::busy) stopped = co_await splice();
+        if (stopped && *stopped == Stop::busy) {
+            buffer_.release_if_empty();
+            stopped = co_await splice();
+        }
         if (!stopped) co_return stopped.error();
         if (*stopped == Stop::end) co_return Result<>{};
     }
@@ -189,7 +184,7 @@ Task<Result<>> Direction::move_all()
 Task<> Direction::run()
 {
     const auto moved = co_await move_all();
-    large_.reset();
+    buffer_.release_if_empty();
     if (!moved) {
         ends_.fail(moved.error());
     } else if (!ends_.failure) {

@@ -4,9 +4,7 @@
 #include "gateway/relay/pipe.h"
 #include "gateway/relay/relay.h"
 
-#include <array>
 #include <chrono>
-#include <memory>
 #include <optional>
 
 namespace gw::relay {
@@ -25,11 +23,11 @@ struct Ends {
 };
 
 /// One way of a relay. For plain sockets: small messages through a small buffer, more through a large one that lives
-/// only while it is filled, and long runs through a pipe. An idle direction so holds `small_bytes` and nothing else.
+/// only while it is filled, and long runs through a pipe. An idle direction so holds `idle_bytes` and nothing else.
 class Direction {
 public:
-    /// `first` goes before anything read. `from` fails as `from_side`, `to` as `to_side`.
-    Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, std::string_view first,
+    /// What is in `buffer` goes first. `from` fails as `from_side`, `to` as `to_side`.
+    Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, Buffer& buffer,
               std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes,
               std::chrono::steady_clock::time_point* first_moved_at = nullptr);
 
@@ -38,16 +36,14 @@ public:
 
 private:
     enum class Stop { end, busy, quiet };
-    using Chunk = std::array<asio::const_buffer, 2>;
-    static constexpr std::size_t small_bytes = 2 * 1024;
+    static constexpr std::size_t idle_bytes = 512;
 
     Task<Result<>> move_all();
     Task<Result<Stop>> copy();
     Task<Result<Stop>> splice();
-    Task<Result<>> write(Chunk chunk);
+    Task<Result<>> write_out();
     Task<Result<>> drain(Pipe& pipe);
-    asio::mutable_buffer read_buffer();
-    Chunk read_on(std::size_t count);
+    void read_on();
     void count(std::size_t bytes);
 
     Ends& ends_;
@@ -55,7 +51,7 @@ private:
     Stream& to_;
     Side from_side_;
     Side to_side_;
-    std::string_view first_;
+    Buffer& buffer_;
     std::uint64_t& moved_bytes_;
     std::uint64_t& spliced_bytes_;
     std::chrono::steady_clock::time_point* first_moved_at_; // set once, then null
@@ -63,8 +59,6 @@ private:
     SocketStream* to_socket_;
     bool may_splice_;
     std::optional<Error> read_failure_{}; // met by reading on; what was read before goes first
-    std::unique_ptr<char[]> large_{};
-    std::array<char, small_bytes> small_; // left as it is: written before it is read
 };
 
 } // namespace gw::relay

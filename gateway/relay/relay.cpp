@@ -7,7 +7,7 @@
 
 namespace gw::relay {
 
-Task<Result<>> run(Stream& client, Stream& upstream, std::string_view from_client, std::string_view from_upstream,
+Task<Result<>> run(Stream& client, Stream& upstream, Buffer& from_client, Buffer& from_upstream,
                    const Settings& settings, Counts& counts)
 {
     using namespace asio::experimental::awaitable_operators;

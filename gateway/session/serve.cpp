@@ -265,8 +265,7 @@ Task<Result<>> Session::relay_over(upstream::Connection& upstream, relay::Settin
 {
     record_.state = "relaying";
     if (received_.empty()) upstream::push(upstream);
-    co_return co_await relay::run(stream_, *upstream.stream, received_.view(), upstream.received.view(), settings,
-                                  record_.relayed);
+    co_return co_await relay::run(stream_, *upstream.stream, received_, upstream.received, settings, record_.relayed);
 }
 
 Task<Result<>> Session::serve_http()

@@ -65,7 +65,8 @@ void relay_between(const char* title, std::uint64_t units, const char* unit, con
     const auto cpu_before = cpu_used();
     const auto began = Clock::now();
     relay::Counts counts;
-    asio::co_spawn(io, relay::run(client, upstream, {}, {}, settings, counts),
+    Buffer onward, back;
+    asio::co_spawn(io, relay::run(client, upstream, onward, back, settings, counts),
                    [&](std::exception_ptr, Result<>) { io.stop(); });
     io.run();
     const auto took = std::chrono::duration<double>(Clock::now() - began).count();
@@ -136,6 +137,7 @@ void idle(std::size_t count)
         tcp::socket far_client, far_upstream;
         SocketStream client, upstream;
         relay::Counts counts{};
+        Buffer onward{}, back{};
     };
     const relay::Settings settings;
     std::vector<std::unique_ptr<One>> all;
@@ -154,7 +156,7 @@ void idle(std::size_t count)
                                                    {std::move(client), Side::client, wheel},
                                                    {std::move(upstream), Side::upstream, wheel}}});
         auto& one = *all.back();
-        asio::co_spawn(io, relay::run(one.client, one.upstream, {}, {}, settings, one.counts),
+        asio::co_spawn(io, relay::run(one.client, one.upstream, one.onward, one.back, settings, one.counts),
                        [](std::exception_ptr, Result<>) {});
         io.poll();
     }

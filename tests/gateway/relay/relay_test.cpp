@@ -25,7 +25,9 @@ protected:
     }
     void start(std::string_view from_client = {}, std::string_view from_upstream = {})
     {
-        asio::co_spawn(io, run(*gateway_client, *gateway_upstream, from_client, from_upstream, settings, counts),
+        onward.append(from_client);
+        back.append(from_upstream);
+        asio::co_spawn(io, run(*gateway_client, *gateway_upstream, onward, back, settings, counts),
                        [this](std::exception_ptr bug, Result<> result) {
                            EXPECT_FALSE(bug);
                            end.emplace(std::move(result));
@@ -76,6 +78,7 @@ protected:
     std::unique_ptr<MemoryStream> gateway_upstream;
     Settings settings;
     Counts counts;
+    Buffer onward, back;
     std::optional<Result<>> end;
 };
 

@@ -36,7 +36,7 @@ protected:
     }
     void start()
     {
-        asio::co_spawn(io, run(*gateway_client, *gateway_upstream, {}, {}, settings, counts),
+        asio::co_spawn(io, run(*gateway_client, *gateway_upstream, onward, back, settings, counts),
                        [this](std::exception_ptr bug, Result<> result) {
                            EXPECT_FALSE(bug);
                            end.emplace(std::move(result));
@@ -89,6 +89,7 @@ protected:
     std::unique_ptr<SocketStream> gateway_upstream;
     Settings settings;
     Counts counts;
+    Buffer onward, back;
     std::optional<Result<>> end;
     boost::system::error_code how_it_ended; // of the receiver that ended last
 };
