@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>

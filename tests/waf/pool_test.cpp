@@ -2,6 +2,7 @@
 
 #include "tests/waf/inspection_lab.h"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <csignal>
 #include <gmock/gmock.h>
 #include <thread>
