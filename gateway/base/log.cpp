@@ -62,7 +62,9 @@ void write(Level level, std::string_view message)
     std::string line;
     line.reserve(message.size() + 32);
     const auto index = static_cast<std::size_t>(level);
-    if (in_journal()) line += journal_prefix[index];
+    // On each line: the journal makes an entry of each.
+    const auto priority = in_journal() ? journal_prefix[index] : std::string_view{};
+    line += priority;
     line += process_name;
     line += ' ';
     line += words[index];
@@ -73,7 +75,7 @@ void write(Level level, std::string_view message)
         const auto byte = static_cast<std::uint8_t>(message.front());
         const bool c1 = length == 2 && byte == 0xc2 && static_cast<std::uint8_t>(message[1]) < 0xa0;
         if (byte == '\n')
-            line += "\n    ";
+            (line += '\n').append(priority) += "    ";
         else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && length == 1) || c1)
             line += '?';
         else
