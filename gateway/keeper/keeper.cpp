@@ -43,6 +43,9 @@ std::string fixed_changes(const config::Settings& now, const config::Settings& n
     return changed;
 }
 
+/// EX_CONFIG of sysexits.h: until somebody mends the file, the next start would end in the same way.
+constexpr int wrong_file_status = 78;
+
 /// What the service's unit grants: rules, sockets that use a client's address, ports below 1024.
 constexpr std::uint64_t granted =
     std::uint64_t{1} << CAP_NET_ADMIN | std::uint64_t{1} << CAP_NET_RAW | std::uint64_t{1} << CAP_NET_BIND_SERVICE;
@@ -89,7 +92,8 @@ private:
             started = co_await start();
         if (!started) {
             log::error("not started: " + started.error().what);
-            status_ = 1;
+            status_ = started.error().fault == Fault::malformed ? wrong_file_status : 1;
+            if (status_ == 1 && !options_.predecessor) co_await put_off_next_start();
             end();
             co_return;
         }
@@ -104,6 +108,17 @@ private:
         asio::co_spawn(io_, doctor_.watch(), end_on_bug);
     }
 
+    /// What hindered this start, an address that comes later or a port in use, may be gone soon. The service manager
+    /// tries again at once, and gives up after some starts within a minute; at this pace it never does.
+    Task<void> put_off_next_start()
+    {
+        if (::sd_notify(0, "STATUS=not started; tried again soon") <= 0) co_return; // nobody will try again
+        asio::steady_timer pause{io_, settings_.failed_start_pause};
+        auto outcome = co_await pause.async_wait(as_outcome);
+        (void)outcome;
+    }
+
+    /// Errors: `malformed` when the configuration cannot be used as it is.
     Task<Result<>> start()
     {
         in_force_.held = store_.inherited();

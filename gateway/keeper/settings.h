@@ -26,6 +26,7 @@ struct Settings {
     std::size_t most_body_bytes = 8 * 1024 * 1024; ///< of a control client's request
     std::size_t bodies = 4;                        ///< read at once
     std::size_t metrics_clients = 16;              ///< the same for the metrics endpoint, apart from the former
+    std::chrono::milliseconds failed_start_pause{4'000}; ///< before it ends: 20 starts take more than a minute
 };
 
 } // namespace gw::keeper

@@ -366,7 +366,9 @@ TEST_F(Apply, StartsWithNothingElseWhereThatIsWanted)
     gateway.runs_with(answering(201));
     gateway.stops();
     gateway.is_started_with({"--strict-start"});
-    EXPECT_THAT(gateway.refuses("listeners: [").err, HasSubstr("not started"));
+    const auto refused = gateway.refuses("listeners: [");
+    EXPECT_THAT(refused.err, HasSubstr("not started"));
+    EXPECT_EQ(refused.exit_code, 78) << "the service manager is not to try again";
 }
 
 TEST_F(Apply, StartsWithTheLastKnownGoodWhenAPortOfTheNewOneIsTaken)
