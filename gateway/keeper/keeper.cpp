@@ -19,6 +19,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <linux/capability.h>
 #include <sys/wait.h>
@@ -112,7 +113,8 @@ private:
     /// tries again at once, and gives up after some starts within a minute; at this pace it never does.
     Task<void> put_off_next_start()
     {
-        if (::sd_notify(0, "STATUS=not started; tried again soon") <= 0) co_return; // nobody will try again
+        if (std::getenv("INVOCATION_ID") == nullptr) co_return; // no unit: nobody will try again
+        ::sd_notify(0, "STATUS=not started; tried again soon");
         asio::steady_timer pause{io_, settings_.failed_start_pause};
         auto outcome = co_await pause.async_wait(as_outcome);
         (void)outcome;
