@@ -47,8 +47,9 @@ public:
               while (!stop_) {
                   auto socket = client.dials(to, 0, Milliseconds{10'000});
                   if (!socket.connected()) {
-                      ++refused_;
                       error_ = socket.error();
+                      // A SYN that nobody takes is refused. This one was taken, and its taker killed before we looked.
+                      ++(error_ == ECONNRESET ? lost_ : refused_);
                       continue;
                   }
                   const bool fine = socket.sends(request("GET", "/", "a.example")) &&
