@@ -1,3 +1,4 @@
+#include "netfilter/doctor/mark_effect.h"
 #include "netfilter/doctor/ruleset.h"
 
 #include <algorithm>
@@ -10,23 +11,12 @@
 namespace gw::doctor {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int max_depth = 16;              // the kernel's own limit of jumps
 constexpr std::size_t max_rules = 200'000; // looked at for one packet; more are not, and the answer is what is known
 
 Sure both(Sure a, Sure b) { return std::min(a, b); }
 Sure sure(bool known) { return known ? Sure::yes : Sure::no; }
 Sure inverse(Sure a) { return a == Sure::yes ? Sure::no : a == Sure::no ? Sure::yes : Sure::maybe; }
-
-const Json* member(const Json& object, const char* key)
-{
-    if (!object.is_object()) return nullptr;
-    const auto found = object.find(key);
-    return found == object.end() ? nullptr : &*found;
-}
-
-std::string text_of(const Json* json) { return json != nullptr && json->is_string() ? json->get<std::string>() : ""; }
 
 /// What a rule may ask about a packet: known, or not.
 struct Value {
@@ -270,70 +260,6 @@ Sure fits_extension(const std::string& name, const std::string& text, const Pack
 }
 
 // --- statements
-
-struct Effect {
-    std::optional<std::uint32_t> touches{};
-    std::optional<std::uint32_t> becomes{};
-};
-
-bool is_mark(const Json& json)
-{
-    const auto* meta = member(json, "meta");
-    return meta != nullptr && text_of(member(*meta, "key")) == "mark";
-}
-
-/// `meta mark set VALUE`: the bits that may be another after it.
-Effect effect_of(const Json& value)
-{
-    if (value.is_number_unsigned()) {
-        const auto all = value.get<std::uint32_t>();
-        return {0xffffffff, all};
-    }
-    if (is_mark(value)) return {0, 0};
-    for (const char* op : {"|", "^", "&"}) {
-        const auto* sides = member(value, op);
-        if (sides == nullptr || !sides->is_array() || sides->size() != 2) continue;
-        if (!(*sides)[1].is_number_unsigned()) return {0xffffffff, std::nullopt};
-        const auto right = (*sides)[1].get<std::uint32_t>();
-        const auto left = effect_of((*sides)[0]);
-        if (!left.touches) return {};
-        if (*op == '&') {
-            const auto touches = *left.touches | ~right;
-            return {touches, left.becomes ? std::optional(*left.becomes & right) : std::nullopt};
-        }
-        return {*left.touches | right,
-                left.becomes && *op == '|' ? std::optional(*left.becomes | right) : std::nullopt};
-    }
-    return {0xffffffff, std::nullopt}; // from conntrack, a map, ...
-}
-
-/// The same from "meta mark set mark or 0x1000000", as nft prints what iptables-nft made.
-Effect effect_in(std::string_view text)
-{
-    constexpr std::string_view lead = "meta mark set ";
-    const auto at = text.find(lead);
-    if (at == std::string_view::npos) return {};
-    text.remove_prefix(at + lead.size());
-    const auto number_after = [&](std::string_view word) -> std::optional<std::uint32_t> {
-        const auto found = text.find(word);
-        if (found == std::string_view::npos) return std::nullopt;
-        const auto digits = text.substr(found + word.size());
-        std::uint32_t number = 0;
-        const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-        return read.ec == std::errc{} ? std::optional(number) : std::nullopt;
-    };
-    if (text.starts_with("0x")) {
-        const auto all = number_after("0x");
-        return {0xffffffff, all};
-    }
-    const auto kept = number_after("and 0x");
-    std::uint32_t touches = kept ? ~*kept : 0;
-    const auto set = number_after(" or 0x");
-    const auto flipped = number_after("xor 0x");
-    touches |= set.value_or(0) | flipped.value_or(0);
-    if (!kept && !set && !flipped) return {0xffffffff, std::nullopt};
-    return {touches, flipped && !set ? flipped : set};
-}
 
 class Walk {
 public:

@@ -1,4 +1,4 @@
-// fuzz-sources: netfilter/doctor/ruleset.cpp netfilter/doctor/fates.cpp
+// fuzz-sources: netfilter/doctor/ruleset.cpp netfilter/doctor/fates.cpp netfilter/doctor/mark_effect.cpp
 //
 // Rules of others as nft prints them, JSON first, then the text after a zero byte: whatever they are, each packet comes
 // to an end, and what is said of it is about rules that are there.

@@ -46,7 +46,7 @@ def until(what, seconds=20):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "not within the time"
-        time.sleep(0.005)
+        time.sleep(0.005)  # between two looks
 
 
 def answered(target, path="/"):
@@ -62,7 +62,7 @@ class Load:
         words += [str(clients), str(int(once)), str(pause), str(limit)]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if not once:
-            time.sleep(1)
+            time.sleep(1)  # requests of before what is to come, to compare with
 
     def ended(self):
         out, _ = self.process.communicate("\n")
@@ -88,7 +88,7 @@ def load(target, path, clients, once, pause, limit):
             rows.append((began, time.monotonic(), outcome))
             if once:
                 return
-            time.sleep(pause)
+            time.sleep(pause)  # the pace that was asked for
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
@@ -165,7 +165,7 @@ def a_killed_keeper_refuses_nobody(kills=10):
         os.kill(keeper, signal.SIGKILL)
         until(lambda: shown("MainPID") not in (str(keeper), "0"))
         kept.append(int(shown("NFileDescriptorStore")))
-        time.sleep(3)
+        time.sleep(3)  # load on each successor; and twenty starts a minute are the limit
     rows = pressing.ended()
     answers = sorted(end for _, end, outcome in rows if outcome == 200)
     silences = []
@@ -192,7 +192,7 @@ def a_hanging_keeper_is_ended_by_the_watchdog():
     until(lambda: shown("MainPID") not in (keeper, "0"))
     ended = time.monotonic()
     until(lambda: shown("ActiveState") == "active")
-    time.sleep(1)
+    time.sleep(1)  # requests of after it
     site, public = at_site.ended(), at_public.ended()
     refusals = [start for start, _, outcome in site if outcome == "ConnectionRefusedError"]
     again = min(start for start, _, outcome in site if outcome == 200 and start > refusals[0])
@@ -229,7 +229,7 @@ def an_upgrade_is_followed():
         until(lambda: shown("MainPID") != keeper)
         keeper = shown("MainPID")
         assert "gatewayd" in open(f"/proc/{keeper}/comm").read() and shown("ActiveState") == "active"
-        time.sleep(1)
+        time.sleep(1)  # load on each successor
     rows = pressing.ended()
     assert shown("NRestarts") == restarts and {row[2] for row in rows} == {200}, outcomes(rows)
     kept = shown("NFileDescriptorStore")
@@ -243,7 +243,7 @@ def an_upgrade_is_followed():
 
 def a_stop_drains_and_takes_the_rules_away():
     slow = Load(PUBLIC, path="/slow", clients=1, once=True)
-    time.sleep(0.5)
+    time.sleep(0.5)  # its answer takes two seconds: it is under way then
     began = time.monotonic()
     run("systemctl", "stop", "gateway")
     took = time.monotonic() - began
@@ -276,7 +276,7 @@ def a_wrong_file_is_tried_once():
     forget_what_was_good()
     open(FILE, "w").write("listeners: [{name: web, bint: 1}]\n")
     assert run("systemctl", "start", "gateway", ok=False).returncode != 0
-    time.sleep(3)
+    time.sleep(3)  # time for the starts that must not come
     tries, status = 1 + int(shown("NRestarts")), shown("ExecMainStatus")
     open(FILE, "w").write(good)
     assert shown("ActiveState") == "failed" and tries == 1, f"{tries} starts"
@@ -293,7 +293,7 @@ def an_address_that_comes_late_is_waited_for():
     run("systemctl", "stop", "gateway")
     assert time.monotonic() - stopping < 2, "a stop had to wait"
     run("systemctl", "start", "gateway", ok=False)
-    time.sleep(10)
+    time.sleep(10)  # time for the limit of starts to be reached, which it must not be
     assert shown("ActiveState") == "activating", shown("ActiveState")
     run("ip", "addr", "add", "198.51.100.2/24", "dev", "inside")
     began = time.monotonic()
