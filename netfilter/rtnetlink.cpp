@@ -8,6 +8,7 @@ namespace gw::netfilter {
 namespace {
 
 constexpr std::size_t buffer_bytes = 32 * 1024; // the kernel sends dumps in pieces no larger than this
+constexpr int max_tries = 20;                   // of a dump that changes keep interrupting
 
 } // namespace
 
@@ -23,21 +24,39 @@ Result<Rtnetlink> Rtnetlink::open()
     return opened;
 }
 
-int Rtnetlink::exchange(nlmsghdr* request, Visit visit, void* data)
+/// All of the answer to the last request. `interrupted`: what a dump is about changed under it, so that it may have
+/// left something out.
+int Rtnetlink::receive(bool& interrupted)
 {
-    request->nlmsg_seq = ++sequence_;
-    if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) return errno;
+    answer_.clear();
+    interrupted = false;
     alignas(nlmsghdr) std::array<char, buffer_bytes> buffer;
-    const unsigned port = mnl_socket_get_portid(socket_.get());
-    for (;;) {
+    for (bool ended = false; !ended;) {
         const auto size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) continue;
         if (size < 0) return errno;
-        const int more =
-            mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), request->nlmsg_seq, port, visit, data);
-        if (more < 0) return errno;
-        if (more == MNL_CB_STOP) return 0;
+        int left = static_cast<int>(size);
+        for (auto* each = reinterpret_cast<const nlmsghdr*>(buffer.data()); mnl_nlmsg_ok(each, left);
+             each = mnl_nlmsg_next(each, &left)) {
+            interrupted = interrupted || (each->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+            ended = ended || each->nlmsg_type == NLMSG_DONE || each->nlmsg_type == NLMSG_ERROR;
+        }
+        answer_.insert(answer_.end(), buffer.begin(), buffer.begin() + size);
     }
+    return 0;
+}
+
+int Rtnetlink::exchange(nlmsghdr* request, Visit visit, void* data)
+{
+    bool interrupted = true;
+    for (int tries = 0; interrupted && tries < max_tries; ++tries) {
+        request->nlmsg_seq = ++sequence_;
+        if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) return errno;
+        if (const int failed = receive(interrupted); failed != 0) return failed;
+    }
+    const unsigned port = mnl_socket_get_portid(socket_.get());
+    const int more = mnl_cb_run(answer_.data(), answer_.size(), request->nlmsg_seq, port, visit, data);
+    return more < 0 ? errno : 0;
 }
 
 } // namespace gw::netfilter

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <libmnl/libmnl.h>
 #include <memory>
+#include <vector>
 
 namespace gw::netfilter {
 
@@ -17,14 +18,18 @@ public:
 
     using Visit = int (*)(const nlmsghdr* message, void* data);
     /// Sends a request with NLM_F_ACK or NLM_F_DUMP and gives each message of the answer to `visit`, which returns
-    /// MNL_CB_OK. Returns 0, or the errno the kernel answered.
+    /// MNL_CB_OK. A dump that a change interrupted is asked for again, some times; then what came last counts. Returns
+    /// 0, or the errno the kernel answered.
     int exchange(nlmsghdr* request, Visit visit = nullptr, void* data = nullptr);
 
 private:
     struct Close {
         void operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
     };
+    int receive(bool& interrupted);
+
     std::unique_ptr<mnl_socket, Close> socket_;
+    std::vector<char> answer_;
     std::uint32_t sequence_ = 0;
 };
 
