@@ -1,5 +1,7 @@
 #include "gateway/base/log.h"
 
+#include "gateway/base/log_thread.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -50,15 +52,8 @@ bool in_journal()
     return yes;
 }
 
-} // namespace
-
-void set_level(Level least) { least_level = least; }
-
-void set_process(std::string_view name) { process_name = name; }
-
-void write(Level level, std::string_view message)
+std::string line_of(Level level, std::string_view message)
 {
-    if (level < least_level.load(std::memory_order_relaxed)) return;
     std::string line;
     line.reserve(message.size() + 32);
     const auto index = static_cast<std::size_t>(level);
@@ -83,12 +78,45 @@ void write(Level level, std::string_view message)
         message.remove_prefix(length);
     }
     line += '\n';
+    return line;
+}
+
+std::atomic<LineWriter*> background{nullptr};
+
+} // namespace
+
+void set_level(Level least) { least_level = least; }
+
+void set_process(std::string_view name) { process_name = name; }
+
+void write(Level level, std::string_view message)
+{
+    if (level < least_level.load(std::memory_order_relaxed)) return;
+    auto line = line_of(level, message);
+    if (auto* writer = background.load()) {
+        writer->put(std::move(line));
+        return;
+    }
     std::string_view rest = line;
     while (!rest.empty()) {
         const auto written = ::write(STDERR_FILENO, rest.data(), rest.size());
         if (written <= 0) return;
         rest.remove_prefix(static_cast<std::size_t>(written));
     }
+}
+
+InBackground::InBackground()
+{
+    const auto lost = [](std::uint64_t count) {
+        return line_of(Level::warning, std::to_string(count) + " lines lost: whoever reads this log is too slow");
+    };
+    background = new LineWriter{STDERR_FILENO, lost};
+}
+
+/// It is never destroyed: another thread may just be about to say something.
+void InBackground::finish()
+{
+    if (auto* writer = background.load()) writer->finish(LineWriter::farewell_limit);
 }
 
 void warning_once(std::string_view subject, std::string_view message)

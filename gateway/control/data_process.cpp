@@ -2,6 +2,7 @@
 
 #include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
+#include "gateway/base/log_thread.h"
 #include "gateway/control/answers.h"
 #include "gateway/control/build.h"
 #include "gateway/control/confinement.h"
@@ -65,6 +66,7 @@ public:
         io_.run();
         for (auto& worker : workers_) worker->join();
         log_.finish();
+        log::InBackground::finish();
         // A session that still waits for an upstream would be taken apart together with the worker it reports to.
         std::_Exit(0);
     }
@@ -77,6 +79,7 @@ private:
         auto opened = netfilter::LocalAddresses::open();
         if (!opened) { // nothing would keep clients from this host's own services: the keeper tries again
             log::error("own addresses cannot be known: " + describe(opened.error()));
+            log::InBackground::finish();
             std::_Exit(1);
         }
         local_ = std::move(*opened);
@@ -456,6 +459,7 @@ void run_data_process(Descriptor link)
         log::error("the data process cannot give up its privileges: " + describe(confined.error()));
         std::_Exit(1);
     }
+    const log::InBackground background;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL); // forgotten with a change of the user, so only now
     DataProcess process{std::move(link), std::move(inspector)};
     process.run();

@@ -2,6 +2,7 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/base/end_on_bug.h"
+#include "gateway/base/log_thread.h"
 #include "gateway/confine/confine.h"
 #include "gateway/keeper/answers.h"
 #include "gateway/keeper/changes.h"
@@ -479,6 +480,7 @@ int run(const Options& options)
         log::error("not started: " + describe(left.error()));
         return 1;
     }
+    const log::InBackground background;
     Keeper keeper{options};
     return keeper.run();
 }

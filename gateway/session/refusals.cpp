@@ -25,36 +25,44 @@ Refusals::Refusals(Say say) : say_(std::move(say))
     if (!say_) say_ = [](const std::string& line) { log::warning(line); };
 }
 
-void Refusals::say(Clock::time_point now)
+/// The line to be said now; by whoever took it, once others may go on.
+std::string Refusals::take(Clock::time_point now)
 {
     auto line = std::move(newest_);
     if (held_back_ > 1) line += "; " + std::to_string(held_back_ - 1) + " more suppressed";
     newest_.clear();
     held_back_ = 0;
     said_at_ = now;
-    say_(line);
+    return line;
 }
 
 void Refusals::note(TurnedAway reason, std::string_view listener, const Endpoint& client, Clock::time_point now)
 {
-    const std::lock_guard lock{mutex_};
-    ++held_back_;
-    const bool may_speak = !said_at_ || now - *said_at_ >= interval;
-    // The text of one that is held back is made once a second, not for each.
-    if (newest_.empty())
-        newest_.append("turned away ")
-            .append(client.text())
-            .append(" on listener ")
-            .append(listener)
-            .append(": ")
-            .append(advice(reason));
-    if (may_speak) say(now);
+    std::string line;
+    {
+        const std::lock_guard lock{mutex_};
+        ++held_back_;
+        // The text of one that is held back is made once a second, not for each.
+        if (newest_.empty())
+            newest_.append("turned away ")
+                .append(client.text())
+                .append(" on listener ")
+                .append(listener)
+                .append(": ")
+                .append(advice(reason));
+        if (!said_at_ || now - *said_at_ >= interval) line = take(now);
+    }
+    if (!line.empty()) say_(line);
 }
 
 void Refusals::flush(Clock::time_point now)
 {
-    const std::lock_guard lock{mutex_};
-    if (!newest_.empty() && said_at_ && now - *said_at_ >= interval) say(now);
+    std::string line;
+    {
+        const std::lock_guard lock{mutex_};
+        if (!newest_.empty() && said_at_ && now - *said_at_ >= interval) line = take(now);
+    }
+    if (!line.empty()) say_(line);
 }
 
 } // namespace gw::session

@@ -29,7 +29,7 @@ public:
     void flush(Clock::time_point now);
 
 private:
-    void say(Clock::time_point now);
+    std::string take(Clock::time_point now);
 
     std::mutex mutex_;
     Say say_;
