@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 namespace gw::netfilter {
@@ -58,6 +59,13 @@ Result<Heartbeat> Heartbeat::adopt(Descriptor socket)
     const auto port = loopback_port_of(socket.number());
     if (port == 0) return Error{Fault::refused, Side::gateway, "not the socket of a heartbeat"};
     return Heartbeat(std::move(socket), port);
+}
+
+Result<Heartbeat> Heartbeat::copy() const
+{
+    Descriptor same(::fcntl(socket_.number(), F_DUPFD_CLOEXEC, 0));
+    if (!same.is_open()) return system_error("a descriptor of the heartbeat");
+    return Heartbeat(std::move(same), port_);
 }
 
 Result<> Heartbeat::beat()

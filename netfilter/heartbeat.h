@@ -17,6 +17,9 @@ public:
     /// One that was open before, in this process or another. Errors: `refused` when it is no such socket.
     static Result<Heartbeat> adopt(Descriptor socket);
 
+    /// Of the same socket, for another thread. Errors: `system`.
+    Result<Heartbeat> copy() const;
+
     std::uint16_t port() const { return port_; }
     const Descriptor& socket() const { return socket_; }
     /// One sign of life. A few microseconds, and no transaction. Errors: `system` when something on this host keeps it

@@ -2,6 +2,7 @@
 
 #include "gateway/base/descriptor.h"
 #include "gateway/base/result.h"
+#include "netfilter/heartbeat.h"
 #include "netfilter/plan.h"
 
 #include <memory>
@@ -65,6 +66,8 @@ public:
     /// A sign of life: new connections are captured until `heartbeat_lifetime` (rules.h) from now. Microseconds.
     /// Errors: `system` when it cannot arrive.
     virtual Result<> beat() = 0;
+    /// What `beat` beats with, for another thread; of the plan in force.
+    virtual std::vector<Heartbeat> heartbeats() const = 0;
     /// Nothing new is captured from now on, until the next beat; what is under way goes on. Errors: `system`.
     virtual Result<> still() = 0;
 

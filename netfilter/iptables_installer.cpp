@@ -47,6 +47,10 @@ public:
     std::string text() const override { return in_force_ ? iptables_text(*in_force_) : std::string(); }
     bool is_watched() const override { return false; }
     Result<> beat() override;
+    std::vector<Heartbeat> heartbeats() const override
+    {
+        return copies_of({&beat_, beats_v6() ? &*beat_v6_ : nullptr});
+    }
     Result<> still() override;
 
     /// Goes on with the rules that are there.

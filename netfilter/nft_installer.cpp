@@ -50,6 +50,7 @@ public:
     std::string text() const override { return in_force_ ? all_text(*in_force_) : std::string(); }
     bool is_watched() const override { return true; }
     Result<> beat() override;
+    std::vector<Heartbeat> heartbeats() const override { return copies_of({&heartbeat_}); }
     Result<> still() override;
 
     /// Goes on with the rules that this socket owns.

@@ -5,6 +5,16 @@
 
 namespace gw::netfilter {
 
+std::vector<Heartbeat> PlanInstaller::copies_of(std::initializer_list<const Heartbeat*> heartbeats)
+{
+    std::vector<Heartbeat> copies;
+    for (const Heartbeat* heartbeat : heartbeats) {
+        if (heartbeat == nullptr) continue;
+        if (auto same = heartbeat->copy()) copies.push_back(std::move(*same));
+    }
+    return copies;
+}
+
 Result<> PlanInstaller::remove()
 {
     if (!in_force_) return {};

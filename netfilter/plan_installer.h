@@ -27,6 +27,9 @@ protected:
     /// What a successor needs to own the rules, in the order in which it is handed over.
     virtual std::vector<int> sockets() const = 0;
 
+    /// Of those there are; one that cannot be copied is left out.
+    static std::vector<Heartbeat> copies_of(std::initializer_list<const Heartbeat*> heartbeats);
+
     Settings settings_;
     Policy policy_;
     std::optional<Plan> in_force_;

@@ -98,8 +98,15 @@ Result<> Rules::put(const config::Settings& settings, const std::vector<link::So
     const auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), std::move(*present));
     const auto installed = installer_->install(plan);
     if (!installed) return installed.error();
-    plan_ = installer_->in_force();
+    put_in_force();
     return {};
+}
+
+void Rules::put_in_force()
+{
+    plan_ = installer_->in_force();
+    if (pulse_ == nullptr) pulse_ = std::make_unique<Pulse>(io_);
+    pulse_->use(installer_->heartbeats());
 }
 
 void Rules::alive()
@@ -111,12 +118,14 @@ void Rules::alive()
     else if (beaten && beat_failed_)
         log::info("the heartbeat arrives again");
     beat_failed_ = !beaten;
+    if (beaten) pulse_->beaten();
 }
 
 void Rules::stop_capturing()
 {
     capturing_ = false;
     if (!installed()) return;
+    pulse_->rest();
     const auto still = installer_->still();
     if (!still) log::warning("rules while draining: " + describe(still.error()));
 }
@@ -125,6 +134,7 @@ void Rules::remove()
 {
     if (following_ != nullptr) following_->end();
     following_.reset();
+    pulse_.reset();
     if (installer_ == nullptr) return;
     const auto removed = installer_->remove();
     if (!removed) log::warning("removing the rules: " + describe(removed.error()));
@@ -160,6 +170,7 @@ void Rules::release()
 {
     if (following_ != nullptr) following_->end();
     following_.reset();
+    pulse_.reset();
     if (installer_ != nullptr) installer_->release();
     installer_.reset();
     plan_ = {};
@@ -240,7 +251,7 @@ bool Rules::heal()
     const auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
     const auto repairs = installer_->repair(plan);
     if (!repairs) return healed_well(describe(repairs.error()));
-    plan_ = installer_->in_force();
+    put_in_force();
     if (!repairs->empty()) {
         healed_ += repairs->size();
         last_healed_ = joined(*repairs);

@@ -2,6 +2,7 @@
 
 #include "gateway/base/task.h"
 #include "gateway/config/config.h"
+#include "gateway/keeper/pulse.h"
 #include "gateway/link/order.h"
 #include "netfilter/install.h"
 
@@ -68,12 +69,14 @@ private:
     Result<> follow_kernel(const netfilter::Settings& settings);
     Task<void> follow(std::shared_ptr<Following> following);
     Task<void> look_after(std::shared_ptr<Following> following);
+    void put_in_force();
     bool heal();
     bool healed_well(std::string failure);
 
     asio::io_context& io_;
     std::function<void()> changed_;
     std::unique_ptr<netfilter::Installer> installer_;
+    std::unique_ptr<Pulse> pulse_;         // while there are rules
     std::shared_ptr<Following> following_; // the kernel's changes, while there are rules
     netfilter::Plan plan_;
     std::string backend_;

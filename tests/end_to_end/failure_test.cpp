@@ -4,12 +4,15 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 namespace gw::lab {
 namespace {
@@ -123,6 +126,48 @@ INSTANTIATE_TEST_SUITE_P(Redirect, FailureMatrix,
                          ::testing::Combine(::testing::Values("redirect"), ::testing::Values("pass", "reject", "drop"),
                                             ::testing::ValuesIn(faults)),
                          name_of_row);
+
+/// One thread of a process, held where it is while the others go on.
+class HeldThread {
+public:
+    explicit HeldThread(int id) : id_(id)
+    {
+        EXPECT_EQ(::ptrace(PTRACE_SEIZE, id_, nullptr, nullptr), 0) << std::strerror(errno);
+        EXPECT_EQ(::ptrace(PTRACE_INTERRUPT, id_, nullptr, nullptr), 0) << std::strerror(errno);
+        int status = 0;
+        EXPECT_EQ(::waitpid(id_, &status, __WALL), id_);
+    }
+    ~HeldThread() { ::ptrace(PTRACE_DETACH, id_, nullptr, nullptr); }
+    HeldThread(const HeldThread&) = delete;
+    HeldThread& operator=(const HeldThread&) = delete;
+
+private:
+    int id_;
+};
+
+TEST_F(Failure, OfAKeeperThatIsBusyIsNoneUntilItHangs)
+{
+    BothFamilies load(network);
+    gateway.runs_with(closing("pass"));
+    ASSERT_TRUE(load.are_inspected(10)) << gateway.log();
+    const int before = load.uninspected();
+    const auto held = Clock::now();
+    {
+        const HeldThread keeper(gateway.process().id());
+        // Longer than a beat lasts, and shorter than what is allowed.
+        EXPECT_TRUE(eventually([&] { return since(held) > 6'000; }));
+        EXPECT_TRUE(heart_beats()) << "inspected as long as it may be only busy";
+        EXPECT_TRUE(load.are_inspected(5));
+        EXPECT_EQ(load.uninspected(), before);
+        EXPECT_TRUE(eventually([&] { return !heart_beats(); }, Milliseconds{20'000}));
+        std::printf("the heartbeat of a keeper that hangs ended after %ld ms\n", since(held));
+        EXPECT_GT(since(held), 9'000);
+        EXPECT_TRUE(load.pass_by(5)) << "when_down holds";
+        EXPECT_THAT(gateway.log(), HasSubstr("the keeper has been busy for more than 10 s"));
+    }
+    EXPECT_TRUE(load.are_inspected(10));
+    EXPECT_TRUE(heart_beats());
+}
 
 TEST_F(Failure, StaysClosedAfterAnOrderlyStopAndUntilTheNextStart)
 {

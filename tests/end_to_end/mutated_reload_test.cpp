@@ -1,5 +1,6 @@
 // Whatever file is put before it, the gateway goes on with what it has until it has something better.
 
+#include "tests/end_to_end/load.h"
 #include "tests/end_to_end/steady_load.h"
 
 #include <random>
@@ -37,6 +38,33 @@ logs: {access: json, level: info}
 limits: {connections: 1000, header_bytes: 32KiB, headers: 90}
 timeouts: {connect: 1s, drain: 5s}
 )";
+
+/// The same of networks: GW_NETWORKS=100000 wants a machine that has nothing else to do.
+int many_networks()
+{
+    const char* wanted = std::getenv("GW_NETWORKS");
+    return wanted != nullptr ? std::atoi(wanted) : 10'000;
+}
+
+/// So many networks that none touches another, as many for a listener as it may have, and those of the servers.
+std::string listeners_of_networks(int count)
+{
+    constexpr int most_of_one = 9'998;
+    std::string list = "listeners:\n";
+    for (int i = 0; i < count; ++i) {
+        if (i % most_of_one == 0) {
+            if (i > 0) list += "], ports: [80]}}\n";
+            list += "  - {name: l" + std::to_string(i) + ", intercept: {to: [" +
+                    (i == 0 ? "10.0.2.0/24, \"fd00:2::/64\", " : "");
+        } else {
+            list += ", ";
+        }
+        const int at = 2 * i;
+        list += "10." + std::to_string(16 + at / 65'536) + "." + std::to_string(at / 256 % 256) + "." +
+                std::to_string(at % 256);
+    }
+    return list + "], ports: [80]}}\n";
+}
 
 /// The kinds of damage a hurried hand, a template or a broken disk does.
 class Mutator {
@@ -153,10 +181,7 @@ TEST_F(MutatedReload, TakesOrRefusesWhatIsExtremeWithinItsBounds)
     for (int i = 0; i < many_routes(); ++i)
         routes += "  - {host: h" + std::to_string(i) + ".example, path: /p, to: \"http://10.0.2.11/\"}\n";
     files.emplace_back(std::to_string(many_routes()) + " routes", routes);
-    files.emplace_back("20,000 networks", listed("listeners: [{name: web, intercept: {to: [", 20'000, [](int i) {
-                                              return "10." + std::to_string(2 + i / 65'536) + "." +
-                                                     std::to_string(i / 256 % 256) + "." + std::to_string(i % 256);
-                                          }) + "], ports: [80]}}]\n");
+    files.emplace_back("20,000 networks", listeners_of_networks(20'000));
     files.emplace_back("10,000 ports", listed("listeners: [{name: web, intercept: {to: [10.0.2.0/24], ports: [80, ",
                                               10'000, [](int i) { return std::to_string(10'000 + 2 * i); }) +
                                            "]}}]\n");
@@ -195,6 +220,50 @@ TEST_F(MutatedReload, TakesOrRefusesWhatIsExtremeWithinItsBounds)
     fresh.end();
     EXPECT_EQ(kept.bad, 0) << "of " << kept.good;
     EXPECT_EQ(fresh.bad, 0) << "of " << fresh.good;
+}
+
+TEST_F(MutatedReload, InspectsAllAlongWithManyNetworks)
+{
+    const std::string marking(CountingSite::marking);
+    gateway.runs_with(
+        text("listeners: [{name: web, intercept: {to: [10.0.2.0/24, \"fd00:2::/64\"], ports: [80]}}]\n" + marking));
+    BothFamilies load(network);
+    ASSERT_TRUE(load.are_inspected(10));
+    const int before = load.uninspected();
+    const auto in_time = [](const char* what, const auto& work) {
+        const auto began = std::chrono::steady_clock::now();
+        work();
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        std::printf("%s: %.2f s\n", what, took.count());
+    };
+    const auto asks = [this](std::initializer_list<const char*> words) {
+        Command command{Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file()};
+        command.insert(command.end(), words.begin(), words.end());
+        return run(command, network.gateway().place(), Milliseconds{120'000});
+    };
+    for (const int count : {1'000, many_networks()}) {
+        std::printf("%d networks\n", count);
+        gateway.is_given(text(listeners_of_networks(count) + marking));
+        in_time("reload", [&] { EXPECT_EQ(asks({"reload"}).exit_code, 0) << gateway.log(); });
+        EXPECT_TRUE(load.are_inspected(5));
+        in_time("status", [&] { EXPECT_THAT(asks({"status", "--json"}).out, HasSubstr("\"missing\":\"\"")); });
+        in_time("rules", [&] { EXPECT_EQ(asks({"rules", "show", "--json"}).exit_code, 0); });
+        const auto healed = [&] { // -1: no answer in the time that gatewayctl takes
+            const auto now = Json::parse(asks({"status", "--json"}).out, nullptr, false);
+            return now.is_object() && now.contains("rules") ? now["rules"].value("healed", 0) : -1;
+        };
+        ASSERT_TRUE(eventually([&] { return healed() >= 0; }));
+        const int times = healed();
+        in_time("a lost rule is back, and status says so", [&] {
+            run_well({"ip", "rule", "del", "priority", "773", "iif", "inside"}, network.gateway().place());
+            EXPECT_TRUE(eventually([&] { return healed() > times; }, Milliseconds{120'000}));
+        });
+        EXPECT_TRUE(load.are_inspected(5));
+        EXPECT_EQ(load.uninspected(), before) << "the heartbeat was late";
+    }
+    load.end();
+    EXPECT_TRUE(gateway.is_running());
+    EXPECT_EQ(load.uninspected(), before);
 }
 
 } // namespace
