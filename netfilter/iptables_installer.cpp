@@ -182,6 +182,7 @@ Plan IptablesInstaller::completed(Plan plan) const
 {
     plan.heartbeat_port = beat_.port();
     plan.heartbeat_port_v6 = beat_v6_ ? beat_v6_->port() : std::uint16_t{0};
+    leave_out(plan, can_name_for_iptables);
     const bool is_nothing = plan.captures.empty() && plan.policy_rules.empty();
     if (in_force_ && !is_nothing) carry_over(plan, *in_force_);
     return plan;

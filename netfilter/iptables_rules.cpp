@@ -175,10 +175,9 @@ void add_zones(IptablesWriter& writer)
 
 Result<> refused(std::string what) { return Error{Fault::refused, Side::gateway, std::move(what)}; }
 
-/// iptables takes a plus at the end for any letters, and an exclamation mark before it for all others.
 Result<> check_interface(const std::string& name)
 {
-    if (name.ends_with('+') || name.starts_with('!') || name.starts_with('-'))
+    if (!can_name_for_iptables(name))
         return refused("interface " + name +
                        ": iptables cannot name it (intercept.interfaces); rename it, or use "
                        "kernel.backend: nft");
@@ -186,6 +185,12 @@ Result<> check_interface(const std::string& name)
 }
 
 } // namespace
+
+/// iptables takes a plus at the end for any letters, and an exclamation mark before it for all others.
+bool can_name_for_iptables(std::string_view interface)
+{
+    return !interface.ends_with('+') && !interface.starts_with('!') && !interface.starts_with('-');
+}
 
 Result<> check_for_iptables(const Plan& plan)
 {

@@ -34,6 +34,8 @@ struct IptablesRules {
 inline constexpr std::uint16_t last_beat_port = 9;
 
 /// Errors: `refused` when the plan asks for what iptables cannot do; `what` names the key.
+/// Of those that nft can name too.
+bool can_name_for_iptables(std::string_view interface);
 Result<> check_for_iptables(const Plan& plan);
 
 /// Whether anything of this family is captured or led here.

@@ -32,6 +32,23 @@ std::vector<PolicyRule> policy_rules_of(const std::vector<Capture>& captures, co
 
 } // namespace
 
+void leave_out(Plan& plan, const std::function<bool(std::string_view)>& can_name)
+{
+    const auto is_named = [&](const std::string& name) {
+        return std::any_of(plan.captures.begin(), plan.captures.end(), [&](const Capture& capture) {
+            const auto& names = capture.intercept.interfaces;
+            return std::find(names.begin(), names.end(), name) != names.end();
+        });
+    };
+    for (const std::string& name : plan.interfaces)
+        if (!can_name(name) && !is_named(name)) plan.left_out.push_back(name);
+    const auto is_out = [&](const std::string& name) {
+        return std::find(plan.left_out.begin(), plan.left_out.end(), name) != plan.left_out.end();
+    };
+    std::erase_if(plan.interfaces, is_out);
+    std::erase_if(plan.policy_rules, [&](const PolicyRule& rule) { return is_out(rule.interface); });
+}
+
 Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vector<std::string> present)
 {
     sort_each_once(present);
@@ -51,6 +68,7 @@ Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vec
                                  [](const Capture& capture) { return capture.intercept.transport == Transport::udp; });
     plan.captures = std::move(captures);
     plan.interfaces = std::move(present);
+    leave_out(plan, is_interface_name);
     return plan;
 }
 

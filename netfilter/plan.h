@@ -2,7 +2,9 @@
 
 #include "netfilter/settings.h"
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gw::netfilter {
@@ -28,6 +30,7 @@ struct Plan {
     Settings settings;
     std::vector<Capture> captures;        ///< in order; the first that fits a packet takes it
     std::vector<std::string> interfaces;  ///< where packets of captures without `interfaces` arrive
+    std::vector<std::string> left_out;    ///< interfaces of the host that no rule can name: nothing is captured there
     std::vector<PolicyRule> policy_rules; ///< sorted, each once
     std::uint16_t heartbeat_port = 0;     ///< captured only while beats come (heartbeat.h); 0: always
     std::uint16_t heartbeat_port_v6 = 0;  ///< the same of IPv6, which iptables has rules of its own for
@@ -37,8 +40,12 @@ struct Plan {
     bool zones_kept = false;              ///< the same of connections made as a client beside NAT
 };
 
-/// Pure. `present` are the host's interfaces other than loopback.
+/// Pure. `present` are the host's interfaces other than loopback. One that has a name which rules cannot hold is left
+/// out, unless a capture names it: then `check` (rules.h) refuses the plan.
 Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vector<std::string> present);
+
+/// Leaves out the interfaces of the host that `can_name` says no to.
+void leave_out(Plan& plan, const std::function<bool(std::string_view)>& can_name);
 
 /// What connections under way need of the plan in force stays in the next one.
 void carry_over(Plan& next, const Plan& in_force);

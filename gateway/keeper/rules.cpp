@@ -105,6 +105,10 @@ Result<> Rules::put(const config::Settings& settings, const std::vector<link::So
 void Rules::put_in_force()
 {
     plan_ = installer_->in_force();
+    for (const auto& name : plan_.left_out)
+        log::warning_once("interface " + name, "no rule can name the interface " + name +
+                                                   ": nothing that arrives there is captured; rename it with: ip link "
+                                                   "set dev OLD name NEW");
     if (pulse_ == nullptr) pulse_ = std::make_unique<Pulse>(io_);
     pulse_->use(installer_->heartbeats());
 }

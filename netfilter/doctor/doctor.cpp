@@ -54,6 +54,7 @@ constexpr Check all_checks[] = {
     {"source-rewritten", "no rule rewrites the client's address towards servers"},
     {"iptables-legacy", "all rules of this host can be seen"},
     {"rules-missing", "our table is in the kernel, whole"},
+    {"interface-left-out", "the rules can name every interface of this host"},
     {"policy-rule-missing", "there is a policy rule for every interface"},
     {"policy-route-missing", "our routing table has its local route"},
     {"listener-socket-missing", "somebody listens where the rules lead"},

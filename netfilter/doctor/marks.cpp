@@ -257,6 +257,13 @@ void look_at_sockets(const Facts& facts, const netfilter::Plan& plan, Report& re
     }
 }
 
+std::string quoted_for_shell(const std::string& name)
+{
+    std::string text = "'";
+    for (const char letter : name) text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+    return text + '\'';
+}
+
 void look_at_policy(const Facts& facts, const Subject& subject, Report& report)
 {
     for (const auto& rule : subject.plan->policy_rules) {
@@ -295,6 +302,13 @@ void diagnose_installed(const Facts& facts, const Subject& subject, Report& repo
     }
     if (!subject.plan || subject.plan->captures.empty()) return;
     report.looked_at("rules-missing");
+    report.looked_at("interface-left-out");
+    for (const auto& name : subject.plan->left_out)
+        report.add({"interface-left-out", Severity::warning, "no rule can name the interface " + name,
+                    "ip link show: its name has a letter that the rules take for something else",
+                    "interception of what arrives there, and connections with a client's address whose answers come "
+                    "in there",
+                    "ip link set dev " + quoted_for_shell(name) + " name NEW"});
     look_at_policy(facts, subject, report);
     look_at_sockets(facts, *subject.plan, report);
     const bool elsewhere = subject.missing.find("policy rule") != std::string::npos ||

@@ -184,6 +184,34 @@ TEST_F(Healing, FollowsInterfacesThatComeGoAndChangeTheirNames)
     EXPECT_EQ(rules_status().value("missing", "?"), "");
 }
 
+TEST_F(Healing, LeavesOutAnInterfaceThatNoRuleCanNameAndGoesOnWithTheOthers)
+{
+    starts("pass");
+    const std::string odd = "wan\"1";
+    run_well({"ip", "link", "add", odd, "type", "veth", "peer", "name", "*"}, network.gateway().place());
+    network.gateway().configures("link add plain0 type veth peer name plain1\n");
+    EXPECT_TRUE(eventually([&] { return gateway.rules().find("\"plain0\"") != std::string::npos; }))
+        << "new interfaces are followed all the same";
+    EXPECT_EQ(gateway.ctl({"reload"}).exit_code, 0) << gateway.log();
+    is_put_right_after("ip rule del priority 773 iif inside");
+    EXPECT_EQ(rules_status().value("missing", "?"), "");
+    const auto doctor = gateway.ctl({"doctor", "--json"}).out;
+    EXPECT_THAT(doctor, HasSubstr("no rule can name the interface wan\\\"1"));
+    EXPECT_TRUE(eventually([&] {
+        return Json::parse(gateway.ctl({"status", "--json"}).out)["warnings"].dump().find("interface-left-out") !=
+               std::string::npos;
+    }));
+    std::size_t said = 0;
+    const auto log = gateway.log();
+    const std::string_view line = "warning: no rule can name the interface";
+    for (auto at = log.find(line); at != std::string::npos; at = log.find(line, at + 1)) ++said;
+    EXPECT_EQ(said, 2U) << "once for each: " << log;
+
+    gateway.is_killed(); // and a start
+    starts("pass");
+    EXPECT_EQ(rules_status().value("missing", "?"), "");
+}
+
 TEST_F(Healing, InspectsWhatArrivesOnAnInterfaceThatHasBeenRenamed)
 {
     BothFamilies load(network);

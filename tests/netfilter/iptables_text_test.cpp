@@ -352,6 +352,12 @@ TEST(IptablesText, RefusesWhatIptablesWouldTakeForSomethingElse)
     EXPECT_TRUE(has(why("-j"), "iptables cannot name it"));
     EXPECT_TRUE(has(why("a\"b"), "not an interface"));
     EXPECT_TRUE(has(why("a b"), "not an interface"));
+    auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0", "wan+", "!x", "-j"});
+    leave_out(plan, can_name_for_iptables);
+    EXPECT_TRUE(check_for_iptables(plan)) << "those that are only present are left out";
+    EXPECT_EQ(plan.interfaces, std::vector<std::string>{"eth0"});
+    EXPECT_EQ(plan.left_out, (std::vector<std::string>{"!x", "-j", "wan+"}));
+    EXPECT_EQ(plan.policy_rules, (std::vector<PolicyRule>{{"eth0", false}}));
     EXPECT_EQ(why("eth0", "fourteenletter"), "");
     EXPECT_TRUE(has(why("eth0", "fifteen_letters"), "kernel.table"));
     // The longest name there can be still fits.

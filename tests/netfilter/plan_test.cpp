@@ -254,6 +254,24 @@ TEST(Plan, TakesOnlyNamesThatAreOneInterface)
         EXPECT_FALSE(is_interface_name(bad)) << bad;
 }
 
+TEST(Plan, LeavesOutAnInterfaceThatNoRuleCanName)
+{
+    const auto web = capture("web", {"192.0.2.0/24", "2001:db8::/32"}, {{80, 80}});
+    const auto plain = make_plan({}, {web}, {"eth0", "wan+"});
+    const auto plan = make_plan({}, {web}, {"eth0", "wan+", "wan\"1", "*", "a\\b", "b\xc3\xbcro"});
+    EXPECT_EQ(plan.left_out, (std::vector<std::string>{"*", "a\\b", "b\xc3\xbcro", "wan\"1"}));
+    EXPECT_TRUE(check(plan)) << "the others go on";
+    EXPECT_EQ(nft_text(plan), nft_text(plain));
+    EXPECT_EQ(plan.policy_rules, plain.policy_rules);
+    EXPECT_TRUE(plain.left_out.empty()) << "nft can name it";
+
+    auto named = web;
+    named.intercept.interfaces = {"wan\"1"};
+    const auto refused = check(make_plan({}, {named}, {"eth0", "wan\"1"}));
+    ASSERT_FALSE(refused) << "asked for by name";
+    EXPECT_EQ(refused.error().what, "listener web: not an interface: wan\"1");
+}
+
 TEST(Plan, CapturesOnlyWhileAHeartbeatIsFresh)
 {
     auto plan = make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {"eth0"});

@@ -188,6 +188,8 @@ std::vector<Row> rows_of_routing()
          "table 7373", "ip -4 route replace local default dev lo table 7373 protocol 2"},
         {"rules-missing", Severity::error, [](Facts&, Subject& s) { s.missing = "rule own"; }, "nft list table",
          "gatewayctl reload"},
+        {"interface-left-out", Severity::warning, [](Facts&, Subject& s) { s.plan->left_out = {"wan'\"1"}; },
+         "ip link show", R"(ip link set dev 'wan'\''"1' name NEW)"},
         {"listener-socket-missing", Severity::error, [](Facts& f, Subject&) { f.sockets->clear(); }, "40001",
          "systemctl restart gateway"},
         {"left-behind", Severity::note,
