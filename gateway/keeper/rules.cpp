@@ -229,12 +229,15 @@ Task<void> Rules::follow(std::shared_ptr<Following> following)
         if (failed || following->ended) co_return;
         auto changes = following->watch.read();
         if (changes && !changes->any()) continue;
-        following->pause.expires_after(settle);
+        // One that cannot be read stays readable: then it is looked at now and then, without being told of changes.
+        following->pause.expires_after(changes ? settle : longest_pause);
         auto waited = co_await following->pause.async_wait(as_outcome);
         (void)waited;
         if (following->ended) co_return;
         changes = following->watch.read();
-        if (!changes) log::warning(describe(changes.error()));
+        const auto failure = changes ? std::string() : describe(changes.error());
+        if (!failure.empty() && failure != not_followed_) log::warning("changes in the kernel: " + failure);
+        not_followed_ = failure;
         if (changed_) changed_();
         // What cannot be put back now can perhaps soon: an interface that is down comes up.
         for (auto again = settle; !heal(); again = std::min(again * 2, longest_pause)) {

@@ -82,7 +82,8 @@ private:
     std::string backend_;
     std::uint64_t healed_ = 0;
     std::string last_healed_;
-    std::string not_healed_; // why; empty: nothing is
+    std::string not_healed_;   // why; empty: nothing is
+    std::string not_followed_; // the same of what the kernel says
     bool capturing_ = true;
     bool beat_failed_ = false;
     bool looked_for_leftovers_ = false;
