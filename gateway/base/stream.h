@@ -38,6 +38,9 @@ public:
     /// cannot do that (TLS: a record may be half read) does nothing; its deadline still holds.
     virtual void cancel() noexcept {}
 
+    /// Nothing has come that was not read, and no end, as far as is known without waiting.
+    virtual bool is_quiet() noexcept { return true; }
+
     /// The socket itself when bytes pass through it unchanged (so splice may be used), else -1.
     virtual int plain_socket() const noexcept { return -1; }
 };

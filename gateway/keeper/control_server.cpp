@@ -266,17 +266,12 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
             log::warning("control socket: a process that is neither root nor in its group was turned away");
             continue;
         }
-        Socket socket{io_};
-        boost::system::error_code wrong;
-        socket.assign({listening->metrics_only ? AF_INET : AF_UNIX, 0}, accepted.number(), wrong);
-        if (wrong) continue;
-        accepted.release();
         ++listening->clients;
         auto left = [listening](std::exception_ptr bug) {
             --listening->clients;
             if (bug) std::rethrow_exception(bug);
         };
-        asio::co_spawn(io_, serve(std::move(socket), listening), std::move(left));
+        asio::co_spawn(io_, serve(std::move(accepted), listening), std::move(left));
     }
 }
 
@@ -329,7 +324,7 @@ Task<std::optional<ControlAnswer>> ControlServer::read_request(SocketStream& str
     co_return asked;
 }
 
-Task<void> ControlServer::serve(Socket socket, std::shared_ptr<Listening> listening)
+Task<void> ControlServer::serve(Descriptor socket, std::shared_ptr<Listening> listening)
 {
     const bool metrics_only = listening->metrics_only;
     SocketStream stream{std::move(socket), Side::client, wheel_};

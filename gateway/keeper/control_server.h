@@ -62,7 +62,7 @@ private:
     struct Listening;
     Task<void> accept_from(std::shared_ptr<Listening> listening);
     Task<std::optional<ControlAnswer>> read_request(SocketStream& stream, Buffer& received, Listening& listening);
-    Task<void> serve(Socket socket, std::shared_ptr<Listening> listening);
+    Task<void> serve(Descriptor socket, std::shared_ptr<Listening> listening);
     /// What follows the head. Not 0: the status to answer instead; none: the client has gone.
     Task<std::optional<int>> read_body(SocketStream& stream, Buffer& received, http::Framing framing, bool waits,
                                        std::string& body);

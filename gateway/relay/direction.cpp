@@ -87,10 +87,12 @@ void Direction::read_on()
 {
     if (buffer_.size() >= ends_.settings.buffer_bytes) return;
     const auto into = buffer_.prepare(ends_.settings.buffer_bytes - buffer_.size());
-    const auto more = ::recv(from_.plain_socket(), into.data(), into.size(), MSG_DONTWAIT);
-    if (more > 0) buffer_.commit(static_cast<std::size_t>(more));
-    // The kernel says a reset once; asked again, it would look like an end.
-    if (more < 0 && !is_wait(errno) && errno != EINTR) read_failure_ = error_of(errno, from_side_, "read");
+    const auto more = from_socket_->read_now(into);
+    if (!more) return;
+    if (*more)
+        buffer_.commit(**more);
+    else
+        read_failure_ = more->error(); // the kernel says a reset once; asked again, it would look like an end
 }
 
 Task<Result<Direction::Stop>> Direction::copy()
@@ -152,6 +154,7 @@ Task<Result<Direction::Stop>> Direction::splice()
             co_await asio::post(asio::deferred);
         } else if (is_wait(errno)) {
             pipe.reset();
+            from_socket_->found_empty();
             const auto readable = co_await from_socket_->wait_readable();
             if (!readable) co_return readable.error();
         } else if (errno == EINVAL) { // a kind of socket that cannot

@@ -18,7 +18,7 @@ std::size_t buffer_limit(const Generation& generation)
 
 } // namespace
 
-Session::Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, const Endpoint& client,
+Session::Session(Host& host, Descriptor socket, DeadlineWheel& wheel, const Endpoint& client,
                  const intake::ListenerSettings& listener, std::string id)
     : host_(host), around_(host.surroundings()), stream_(std::move(socket), Side::client, wheel), listener_(listener),
       socket_(stream_.plain_socket()), received_(buffer_limit(*around_.generation))

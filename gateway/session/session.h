@@ -42,7 +42,7 @@ public:
 /// One client connection, from accept to its end: STYLE's way of a connection, in serve.cpp.
 class Session final : public proxy::Observer {
 public:
-    Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, const Endpoint& client,
+    Session(Host& host, Descriptor socket, DeadlineWheel& wheel, const Endpoint& client,
             const intake::ListenerSettings& listener, std::string id);
     ~Session() override;
 

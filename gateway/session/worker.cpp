@@ -15,7 +15,6 @@ namespace gw::session {
 
 namespace {
 
-using Socket = asio::generic::stream_protocol::socket;
 using namespace std::chrono_literals;
 
 // What one turn of a worker may take before the others get theirs: that many connections of one listening socket.
@@ -42,21 +41,23 @@ void reset(Descriptor socket)
 } // namespace
 
 struct Worker::Acceptor {
-    Acceptor(asio::io_context& io, std::string key_, std::string listener_, Gate::Listener& gate_)
-        : key(std::move(key_)), listener(std::move(listener_)), gate(gate_), socket(io), pause(io)
+    Acceptor(Poller& poller, asio::io_context& io, std::string key_, Gate::Listener& gate_,
+             intake::ListeningSocket&& from)
+        : key(std::move(key_)), listener(std::move(from.listener)), gate(gate_),
+          socket(poller, std::move(from.socket), Watched::Trigger::level), pause(io)
     {}
     std::string key;
     std::string listener;
     Gate::Listener& gate;
-    Socket socket; // only waited on; accept4 itself gives what Asio's acceptor would ask for one by one
+    Watched socket;
     asio::steady_timer pause;
+    int in_a_row = 1; // connections that are taken in the next turn
     bool closed = false;
 
     void close()
     {
         closed = true;
-        boost::system::error_code ignored;
-        socket.close(ignored);
+        socket.close();
         pause.cancel();
     }
 };
@@ -109,18 +110,9 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
         for (auto& socket : *add) {
             if (datagrams_.take(socket)) continue;
             auto key = socket.listener + " " + socket.bound.text();
-            auto acceptor =
-                std::make_unique<Acceptor>(io_, std::move(key), socket.listener, gate_.listener(socket.listener));
-            const int family = socket.bound.address.is_v6() ? AF_INET6 : AF_INET;
-            boost::system::error_code failed;
-            acceptor->socket.assign({family, 0}, socket.socket.number(), failed);
-            if (failed) {
-                log::error("listening socket " + socket.bound.text() + ": " + failed.message());
-                continue;
-            }
-            socket.socket.release();
-            acceptor->socket.native_non_blocking(true, failed);
-            auto& placed = *acceptors_.emplace_back(std::move(acceptor));
+            auto& gate = gate_.listener(socket.listener);
+            auto& placed = *acceptors_.emplace_back(
+                std::make_unique<Acceptor>(wheel_.poller(), io_, std::move(key), gate, std::move(socket)));
             auto closed = [this, &placed](std::exception_ptr bug) {
                 if (bug) std::rethrow_exception(bug);
                 std::erase_if(acceptors_, [&](const auto& each) { return each.get() == &placed; });
@@ -289,14 +281,17 @@ void Worker::shed_largest()
 Task<void> Worker::accept_from(Acceptor& acceptor)
 {
     while (!acceptor.closed) {
-        auto ready = co_await acceptor.socket.async_wait(Socket::wait_read, as_outcome);
+        auto ready = co_await acceptor.socket.readable();
         auto& [failed] = ready;
         if (failed || acceptor.closed) co_return;
         bool pause = false;
-        for (int i = 0; i < accepts_in_a_row; ++i) {
+        // As many as there were of late: the call that finds nobody more is saved when they come one by one.
+        int accepts = acceptor.in_a_row;
+        acceptor.in_a_row = std::min(2 * accepts, accepts_in_a_row);
+        for (; accepts > 0; --accepts) {
             sockaddr_storage peer{};
             socklen_t length = sizeof peer;
-            Descriptor accepted{::accept4(acceptor.socket.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
+            Descriptor accepted{::accept4(acceptor.socket.number(), reinterpret_cast<sockaddr*>(&peer), &length,
                                           SOCK_NONBLOCK | SOCK_CLOEXEC)};
             if (accepted.is_open()) {
                 admit(std::move(accepted), peer, acceptor);
@@ -304,7 +299,10 @@ Task<void> Worker::accept_from(Acceptor& acceptor)
                 continue;
             }
             const int error = errno;
-            if (error == EAGAIN) break;
+            if (error == EAGAIN) {
+                acceptor.in_a_row = 1;
+                break;
+            }
             ++counters_.accept_failures[error];
             // One connection may be gone (ECONNABORTED) or forbidden (EPERM): the next is tried. When that is all there
             // is, or something is short, the socket stays readable, and without a pause this would spin.
@@ -333,15 +331,7 @@ void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& 
         note_turned_away(*reason, acceptor.listener, client);
         return;
     }
-    Socket socket{io_};
-    boost::system::error_code wrong;
-    socket.assign({peer.ss_family, 0}, accepted.number(), wrong);
-    if (wrong) {
-        ++counters_.accept_failures[wrong.value()];
-        return;
-    }
-    accepted.release();
-    serve(std::move(socket), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
+    serve(std::move(accepted), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
 }
 
 void Worker::note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client)
@@ -361,7 +351,7 @@ Result<> Worker::named(Session& session)
     return Error{Fault::denied, Side::client, "as many connections of this client as there may be", {}};
 }
 
-void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
+void Worker::serve(Descriptor socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
                    Gate::Pass pass)
 {
     auto id = id_prefix_ + std::to_string(next_id_++);

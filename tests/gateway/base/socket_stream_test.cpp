@@ -17,8 +17,7 @@ protected:
     {
         int ends[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-        SocketStream::Socket socket{io, asio::generic::stream_protocol{AF_UNIX, 0}, ends[0]};
-        stream = std::make_unique<SocketStream>(std::move(socket), Side::client, wheel);
+        stream = std::make_unique<SocketStream>(Descriptor{ends[0]}, Side::client, wheel);
         other = ends[1];
     }
     ~SocketStreamTest() override
