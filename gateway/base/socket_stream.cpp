@@ -18,13 +18,15 @@ boost::system::error_code code_of(int number) { return {number, boost::system::s
 
 ssize_t send_now(int socket, std::span<const asio::const_buffer> from)
 {
+    constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    if (from.size() == 1) return ::send(socket, from[0].data(), from[0].size(), flags);
     std::array<iovec, most_pieces> pieces;
     const auto count = std::min(from.size(), pieces.size());
     for (std::size_t i = 0; i < count; ++i) pieces[i] = {const_cast<void*>(from[i].data()), from[i].size()};
     msghdr message{};
     message.msg_iov = pieces.data();
     message.msg_iovlen = count;
-    return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return ::sendmsg(socket, &message, flags);
 }
 
 } // namespace
@@ -95,6 +97,12 @@ Task<Result<std::size_t>> SocketStream::read_some(asio::mutable_buffer into)
         auto& [failed] = outcome;
         if (failed) co_return error_from(failed, "read");
     }
+}
+
+std::size_t SocketStream::write_now(std::span<const asio::const_buffer> from) noexcept
+{
+    const auto sent = expired_ ? -1 : send_now(watched_.number(), from);
+    return sent < 0 ? 0 : static_cast<std::size_t>(sent);
 }
 
 Task<Result<std::size_t>> SocketStream::write_some(std::span<const asio::const_buffer> from)

@@ -23,6 +23,7 @@ public:
 
     Task<Result<std::size_t>> read_some(asio::mutable_buffer into) override;
     Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) override;
+    std::size_t write_now(std::span<const asio::const_buffer> from) noexcept override;
     void end_writing() noexcept override;
     void close(bool reset = false) noexcept override;
     void expire_at(std::chrono::steady_clock::time_point at) override;

@@ -225,24 +225,24 @@ Task<Result<HttpSession::Next>> HttpSession::answer_shortage()
 {
     record_.error = short_of_memory();
     head_.keep_alive = false;
-    const std::array<http::Field, 1> later{{{"Retry-After", "1"}}};
-    co_return co_await answer(503, "The gateway cannot serve this request now.", later);
+    own_field_ = {{{"Retry-After", "1"}}};
+    return answer(503, "The gateway cannot serve this request now.", own_field_);
 }
 
+/// Decides, and hands over to who answers: no coroutine of its own.
 Task<Result<HttpSession::Next>> HttpSession::serve_request()
 {
     decision_.route = -1;
-    if (around_.shedding != nullptr && around_.shedding->load(std::memory_order_relaxed))
-        co_return co_await answer_shortage();
+    if (around_.shedding != nullptr && around_.shedding->load(std::memory_order_relaxed)) return answer_shortage();
     // A gateway is no forward proxy: CONNECT has no meaning here. TRACE would show a client the fields added on the
     // way.
     if (head_.method == "CONNECT" || head_.method == "TRACE") {
-        const std::array<http::Field, 1> allow{{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
-        co_return co_await answer(405, "This method is not served here.", allow);
+        own_field_ = {{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
+        return answer(405, "This method is not served here.", own_field_);
     }
     const auto understood = understand();
     record_.host = host_;
-    if (!understood) co_return co_await answer_error(understood.error());
+    if (!understood) return answer_error(understood.error());
 
     if (goes_round()) {
         record_.error = Error{Fault::denied,
@@ -250,26 +250,25 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
                               "loop: the request has passed this gateway " + std::to_string(site_.settings.own_hops) +
                                   " times (limits.hops)",
                               {}};
-        co_return co_await answer(508, "This request goes round in circles.");
+        return answer(508, "This request goes round in circles.");
     }
     const route::Request request{host_, path_, head_.query, head_.method, client_.flow.listener};
     site_.routes.decide(request, client_.otherwise, decision_);
     plan_ = &site_.plan_of(decision_);
     if (http::has_other_readings(path_) && reads_as_another_route(request))
-        co_return co_await answer(400, "The request's path can be read in more than one way.");
+        return answer(400, "The request's path can be read in more than one way.");
     record_.route = live_.route = decision_.route;
     record_.action = route::name_of(decision_.action);
 
     if (head_.framing.length_bytes > client_body().limit_bytes)
-        co_return co_await answer(413, "The request's body is larger than this route takes.");
+        return answer(413, "The request's body is larger than this route takes.");
 
     switch (decision_.action) {
-    case route::Action::deny: co_return co_await answer(404, "No route leads there.");
-    case route::Action::respond: co_return co_await answer(decision_.status, decision_.text);
-    case route::Action::redirect: {
-        const std::array<http::Field, 1> location{{{"Location", decision_.text}}};
-        co_return co_await answer(decision_.status, {}, location);
-    }
+    case route::Action::deny: return answer(404, "No route leads there.");
+    case route::Action::respond: return answer(decision_.status, decision_.text);
+    case route::Action::redirect:
+        own_field_ = {{{"Location", decision_.text}}};
+        return answer(decision_.status, {}, own_field_);
     case route::Action::forward_original:
     case route::Action::forward_url:
     case route::Action::forward_pool: break;
@@ -277,12 +276,15 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
 
     const auto& policy = site_.waf.policies[plan_->waf_policy];
     record_.waf_mode = around_.inspector == nullptr ? waf::Mode::off : policy.mode;
-    if (record_.waf_mode != waf::Mode::off) {
-        inspection_ = around_.inspector->begin(plan_->waf_policy);
-        const auto status = co_await inspect_request();
-        if (!status) co_return co_await answer_error(status.error());
-        if (*status != 0) co_return co_await answer_refusal(*status);
-    }
+    return record_.waf_mode == waf::Mode::off ? forward() : inspect_and_forward();
+}
+
+Task<Result<HttpSession::Next>> HttpSession::inspect_and_forward()
+{
+    inspection_ = around_.inspector->begin(plan_->waf_policy);
+    const auto status = co_await inspect_request();
+    if (!status) co_return co_await answer_error(status.error());
+    if (*status != 0) co_return co_await answer_refusal(*status);
     co_return co_await forward();
 }
 

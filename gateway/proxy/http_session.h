@@ -40,6 +40,7 @@ private:
     Task<Result<bool>> read_head();
     Task<Result<Next>> exchange();
     Task<Result<Next>> serve_request();
+    Task<Result<Next>> inspect_and_forward();
     Result<> understand();
     bool reads_as_another_route(const route::Request& request) const;
     bool goes_round() const;
@@ -61,29 +62,34 @@ private:
 
     // forward.cpp
     Task<Result<Next>> forward();
-    Task<Result<>> obtain(bool fresh);
+    bool has_upstream(const upstream::Target& target, bool fresh);
+    Task<Result<>> dial(upstream::Target target, bool yields_its_port, bool fresh);
+    void note_upstream();
     upstream::Target target_of_decision() const;
     bool yields_port(const upstream::Target& target) const;
     void encode_request();
     void encode_request_fields();
     bool replayable() const;
     bool may_try_again(const Error& error) const;
-    Task<Result<>> send_request();
+    Task<Result<>> send_collected_request();
     Task<Result<>> send_long_request();
     Task<Result<>> wait_for_continue();
     Task<Result<Next>> converse();
+    Task<Result<Next>> converse_at_length();
     Task<Result<Next>> converse_both_ways();
     Task<Result<Next>> receive_answer();
     Task<Result<Next>> conclude(Result<Next> next);
+    Result<Next> settled(Result<Next> next);
     std::chrono::milliseconds answer_limit() const;
     filters::Variables variables(VariableTexts& texts) const;
 
     // respond.cpp
     Task<Result<>> read_response_head();
     Task<Result<>> pass_interim();
+    bool response_is_here() const;
+    Task<Result<Next>> respond_at_once();
     Task<Result<Next>> respond();
     Task<Result<Next>> pass_upgrade();
-    Task<Result<>> send_response_head_only();
     Task<Result<>> send_response_streaming();
     Task<Result<>> send_response_collected();
     void encode_response();
@@ -145,8 +151,9 @@ private:
     int refused_status_ = 0;             // the engine refused the response: what to answer instead
     std::optional<Error> upload_failed_; // why the request's body did not reach the upstream
     std::string response_out_;
-    bool response_begun_ = false; // bytes of it went to the client
-    bool client_keeps_ = false;   // the client was told that the connection stays
+    bool response_begun_ = false;          // bytes of it went to the client
+    bool client_keeps_ = false;            // the client was told that the connection stays
+    std::array<http::Field, 1> own_field_; // of an answer of ours
 
     ExchangeRecord record_;
 };
