@@ -32,8 +32,8 @@ public:
     bool is_quiet() noexcept override;
     int plain_socket() const noexcept override { return watched_.number(); }
 
-    /// Waits until there is something to read (or the end), reading nothing. For splice and idle connections.
-    Task<Result<>> wait_readable();
+    Task<Result<>> wait_readable() override;
+    /// Until there is room: for splice, after it found none.
     Task<Result<>> wait_writable();
     /// As `read_some`, as far as that goes without waiting. None: nothing is there now.
     std::optional<Result<std::size_t>> read_now(asio::mutable_buffer into);

@@ -18,6 +18,10 @@ public:
     /// Errors: `timed_out` past the deadline, `closed` on reset or after `close`, `system`.
     virtual Task<Result<std::size_t>> read_some(asio::mutable_buffer into) = 0;
 
+    /// Waits until `read_some` has something to say, reading nothing: who waits long so holds no buffer. A stream that
+    /// cannot tell returns at once. Errors: as for `read_some`.
+    virtual Task<Result<>> wait_readable() { co_return Result<>{}; }
+
     /// Writes at least one byte of a sequence that is not empty. Errors: as for `read_some`.
     virtual Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) = 0;
 

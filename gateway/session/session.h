@@ -73,6 +73,7 @@ public:
 
 private:
     friend class Worker;
+    Task<Result<bool>> understand();
     Task<Result<>> take_proxy_header();
     std::string proxy_header(upstream::SendProxy wanted) const;
     Task<Result<Hello>> greet();
@@ -90,9 +91,10 @@ private:
     upstream::Target pool_target(std::size_t number) const;
     upstream::Target early_target() const;
     Result<upstream::Target> relay_target(const Hello& hello);
-    Task<Result<>> relay(const Hello& hello);
-    Task<Result<>> relay_over(upstream::Connection& upstream, relay::Settings settings);
-    Task<Result<>> serve_http();
+    Task<Result<>> dial_for(const Hello& hello);
+    Task<Result<>> relay_over(upstream::Connection& upstream, const relay::Settings& settings);
+    Task<Result<upstream::ConnectionPtr>> serve_http();
+    Task<Result<>> relay_upgraded();
 
     std::optional<Gate::Pass> pass_; // given up after all else
     Host& host_;
@@ -102,6 +104,7 @@ private:
     int socket_;
     Buffer received_;
     upstream::ConnectionPtr early_;
+    std::unique_ptr<upstream::Introduction> introduction_; // for pools that send it
     ConnectionRecord record_;
     Session* next_ = nullptr; // of the worker's list
     Session** link_ = nullptr;
