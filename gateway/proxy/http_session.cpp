@@ -263,6 +263,7 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
     if (head_.framing.length_bytes > client_body().limit_bytes)
         co_return co_await answer(413, "The request's body is larger than this route takes.");
 
+    record_.served = decision_.action == route::Action::respond || decision_.action == route::Action::redirect;
     switch (decision_.action) {
     case route::Action::deny: co_return co_await answer(404, "No route leads there.");
     case route::Action::respond: co_return co_await answer(decision_.status, decision_.text);

@@ -198,6 +198,7 @@ Task<Result<>> HttpSession::send_response_collected()
 
 Task<Result<HttpSession::Next>> HttpSession::respond()
 {
+    record_.served = true;
     if (response_.status == 101) co_return co_await pass_upgrade();
 
     bool collected = false;
