@@ -392,7 +392,7 @@ private:
         }
         if (!add_from_log(log_.recent(0, SIZE_MAX), *name, known))
             co_return wrong(404, "no such connection: none is under way, and the newest records (`gatewayctl log`) "
-                                 "have none that ended");
+                                 "have none that ended; some may have been left out (`--kind suppressed`)");
         if (!known.live && was_of(known, generation_->number)) known.generation = generation_;
         link::Answer answer;
         answer.body = explanation_of(known);

@@ -250,20 +250,22 @@ Dialled dial(const Endpoint& to)
     return dialled;
 }
 
-/// The access log's record of that connection; null when there is none.
+/// The access log's record of that connection; else the one that says that some were left out; null: neither.
 Json record_of(const Client& daemon, const std::string& after, const Endpoint& client)
 {
     const auto until = Clock::now() + record_limit;
+    Json left_out;
     do {
         Query query("/v1/log");
-        query.add("kind", "connection").add("client", client.address.text()).add("after", after);
-        query.add("wait_ms", "500");
+        query.add("client", client.address.text()).add("after", after).add("wait_ms", "500");
         const auto log = ask_json(daemon, query.text());
-        if (log)
-            for (const auto& record : list_at(*log, "records"))
-                if (text_at(record, "client") == client.text()) return record;
+        if (!log) continue;
+        for (const auto& record : list_at(*log, "records")) {
+            if (text_at(record, "kind") == "connection" && text_at(record, "client") == client.text()) return record;
+            if (text_at(record, "kind") == "suppressed") left_out = record;
+        }
     } while (Clock::now() < until);
-    return {};
+    return left_out;
 }
 
 Finding outcome(const Target& target, const Dialled& dialled, const Json& record, const std::string& interface)
@@ -277,6 +279,12 @@ Finding outcome(const Target& target, const Dialled& dialled, const Json& record
     if (record.is_null())
         return finding(Severity::error, "it was answered, but gatewayd knows nothing of it: somebody else took it",
                        evidence, breaks, "ss -Htlnp");
+    if (text_at(record, "kind") == "suppressed")
+        return finding(Severity::note,
+                       "it was answered, but its record may be among those that were left out: too many connections "
+                       "come to nothing right now",
+                       evidence, "nothing by itself: where it arrived is not known",
+                       "gatewayctl log --kind suppressed");
     if (text_at(record, "destination") != target.at.text())
         return finding(Severity::error, "it arrived with another destination: " + plain(text_at(record, "destination")),
                        evidence, breaks, "nft list ruleset");

@@ -52,12 +52,25 @@ Result<sockaddr_un> unix_name(const std::string& path)
     return name;
 }
 
+/// `errno`, or, when it is that this user may not, what is wanted.
+Error socket_file_error(const std::string& what)
+{
+    if ((errno != EACCES && errno != EPERM) || ::geteuid() == 0) return system_error("admin.socket: " + what);
+    return Error{Fault::system,
+                 Side::gateway,
+                 "admin.socket: no permission for " + what +
+                     ": start gatewayd as root or by its unit (`systemctl start gateway`), or name a socket in a "
+                     "folder that this user may write to",
+                 {}};
+}
+
 /// Whoever may rename files there could put another file in the socket's place while it is made, or afterwards a socket
 /// of their own that takes gatewayctl's orders.
 Result<> check_folder(const std::filesystem::path& folder)
 {
     struct stat found {};
-    if (::stat(folder.c_str(), &found) != 0) return system_error("admin.socket: " + folder.string());
+    if (::stat(folder.c_str(), &found) != 0) return socket_file_error(folder.string());
+    if (::access(folder.c_str(), W_OK) != 0) return socket_file_error(folder.string());
     const bool ours = found.st_uid == 0 || found.st_uid == ::geteuid();
     const bool others_write = (found.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (found.st_mode & S_ISVTX) == 0;
     if (ours && !others_write) return {};
@@ -81,7 +94,7 @@ Result<> clear_path(const std::string& path, const sockaddr_un& name)
                      Side::gateway,
                      "another gatewayd serves " + path + ": stop it first, or give this one another admin.socket",
                      {}};
-    if (::unlink(path.c_str()) != 0) return system_error("admin.socket: removing " + path);
+    if (::unlink(path.c_str()) != 0) return socket_file_error(path);
     return {};
 }
 
@@ -177,6 +190,10 @@ Result<> ControlServer::open_unix(const std::string& path, const std::string& gr
     std::error_code failed;
     const auto folder = std::filesystem::absolute(path, failed).parent_path();
     std::filesystem::create_directories(folder, failed);
+    if (failed) {
+        errno = failed.value();
+        return socket_file_error(folder.string());
+    }
     const auto safe = check_folder(folder);
     if (!safe) return safe.error();
     const auto cleared = clear_path(path, *name);
@@ -187,7 +204,7 @@ Result<> ControlServer::open_unix(const std::string& path, const std::string& gr
     const auto mask = ::umask(0177);
     const bool bound = ::bind(socket.number(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) == 0;
     ::umask(mask);
-    if (!bound) return system_error("admin.socket: " + path);
+    if (!bound) return socket_file_error(path);
     if (const auto gid = group_id(group)) {
         group_ = *gid;
         const GivingTo giving{*gid};

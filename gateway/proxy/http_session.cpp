@@ -274,6 +274,7 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
     if (head_.framing.length_bytes > client_body().limit_bytes)
         return answer(413, "The request's body is larger than this route takes.");
 
+    record_.served = decision_.action == route::Action::respond || decision_.action == route::Action::redirect;
     switch (decision_.action) {
     case route::Action::deny: return answer(404, "No route leads there.");
     case route::Action::respond: return answer(decision_.status, decision_.text);

@@ -235,6 +235,7 @@ Task<Result<HttpSession::Next>> HttpSession::respond_at_once()
 
 Task<Result<HttpSession::Next>> HttpSession::respond()
 {
+    record_.served = true;
     if (response_.status == 101) co_return co_await pass_upgrade();
 
     bool collected = false;

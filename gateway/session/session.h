@@ -4,7 +4,7 @@
 #include "gateway/proxy/proxy.h"
 #include "gateway/session/gate.h"
 #include "gateway/session/generation.h"
-#include "gateway/session/record.h"
+#include "gateway/session/record_limit.h"
 #include "gateway/upstream/dialer.h"
 #include "waf/inspector.h"
 
@@ -69,7 +69,11 @@ public:
         if (!record_.error) record_.error = std::move(error);
     }
 
-    void ended(const proxy::ExchangeRecord& exchange) override { host_.request_ended(exchange, *this); }
+    void ended(const proxy::ExchangeRecord& exchange) override
+    {
+        record_.has_exempt_request = record_.has_exempt_request || is_exempt(exchange);
+        host_.request_ended(exchange, *this);
+    }
 
 private:
     friend class Worker;

@@ -63,11 +63,13 @@ struct Worker::Acceptor {
 };
 
 Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix)
-    : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)), records_(log, wheel_),
+    : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)),
+      records_(number, log, wheel_),
       datagrams_(io_, wheel_, {counters_, next_id_, [this](const datagram::Flow& flow) {
                                    const auto id = id_prefix_ + std::to_string(flow.number);
                                    records_.add(
-                                       generation_->session.access.format, flow.error.has_value(),
+                                       generation_->session.access.format,
+                                       {RecordKind::flow, flow.error.has_value(), is_exempt(flow)},
                                        [&](std::string& out) { append_json_line(out, flow, id); },
                                        [&](std::string& out) { append_human_line(out, flow, id); });
                                }})
@@ -84,7 +86,7 @@ void Worker::join()
     if (!thread_.joinable()) return;
     stop();
     thread_.join();
-    records_.flush();
+    records_.finish();
 }
 
 Worker::~Worker()
@@ -203,6 +205,7 @@ void Worker::count(std::function<void(Counters)> take)
 {
     asio::post(io_, [this, take = std::move(take)] {
         counters_.datagrams = datagrams_.count();
+        counters_.suppressed_records = records_.suppressed();
         take(counters_);
     });
 }
@@ -406,7 +409,7 @@ void Worker::ended(Session& session)
     }
     const auto now = std::chrono::steady_clock::now();
     records_.add(
-        generation_->session.access.format, record.error.has_value(),
+        generation_->session.access.format, {RecordKind::connection, record.error.has_value(), is_exempt(record)},
         [&](std::string& out) { append_json_line(out, record, now); },
         [&](std::string& out) { append_human_line(out, record, now); });
 }
@@ -458,7 +461,7 @@ void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& s
     const bool notable = record.error || scored || record.incident || record.status >= 400;
     const auto& access = generation_->session.access;
     records_.add(
-        access.format, notable,
+        access.format, {RecordKind::request, notable, is_exempt(record)},
         [&](std::string& out) { append_json_line(out, record, connection, access.whole_query); },
         [&](std::string& out) { append_human_line(out, record, connection, access.whole_query); });
 }

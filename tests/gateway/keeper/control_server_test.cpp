@@ -1,6 +1,7 @@
 #include "gateway/keeper/control_server.h"
 
 #include "gateway/base/descriptor.h"
+#include "tests/support/child.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -203,6 +204,21 @@ TEST_F(ControlServerTest, StandsInNoFolderThatOthersMayWriteTo)
     EXPECT_FALSE(fs::exists(path));
     ASSERT_EQ(::chmod(fs::path{path}.parent_path().c_str(), 01777), 0) << "as /tmp is: only the owner takes files away";
     EXPECT_TRUE(server.open_unix(path, "no-such-group"));
+}
+
+TEST_F(ControlServerTest, SaysWhatAnOrdinaryUserWantsWhoMayNotMakeIt)
+{
+    ASSERT_EQ(::chmod(folder.c_str(), 0555), 0); // and of root: an ordinary user is another one
+    const auto in_it = folder + "/control.sock", in_a_new_one = folder + "/run/control.sock";
+    for (const auto& name : {in_it, in_a_new_one}) {
+        const auto said = lab::said_by_an_ordinary_user([&]() -> std::string {
+            const auto opened = server.open_unix(name, "no-such-group");
+            return opened ? "it was opened" : opened.error().what;
+        });
+        EXPECT_NE(said.find("admin.socket: no permission for " + folder), std::string::npos) << said;
+        EXPECT_NE(said.find("start gatewayd as root or by its unit"), std::string::npos) << said;
+    }
+    ::chmod(folder.c_str(), 0700);
 }
 
 TEST_F(ControlServerTest, LetsTheOldestIdlerMakeRoomAndNobodyWait)
