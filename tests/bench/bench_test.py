@@ -3,6 +3,8 @@
 
 import contextlib
 import io
+import subprocess
+import sys
 import unittest
 import unittest.mock as mock
 import xml.etree.ElementTree as xml
@@ -186,6 +188,19 @@ class Text(unittest.TestCase):
             "small requests, two workers: gateway: 1.90 times one worker's speed, 1.00 times its cost each\n",
             bench.two_workers(made),
         )
+
+
+class CpuTime(unittest.TestCase):
+    def test_children_that_have_ended_count(self):
+        burn = "import time\nwhile time.process_time() < 0.2: pass"
+        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); print(flush=True); sys.stdin.read()"
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            self.assertGreaterEqual(rows.cpu_seconds([child.pid]), 0.19)
+            child.stdin.close()
+
+    def test_each_thread_has_what_it_used_meanwhile(self):
+        self.assertEqual([1, 3], rows.busy_seconds({"1": 2, "2": 9}, {"1": 3, "3": 3}))
 
 
 class Picture(unittest.TestCase):
