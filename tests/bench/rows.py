@@ -325,14 +325,13 @@ def settle(peer):
         time.sleep(0.25)
 
 
-def rest(peer, limit=10):
-    """Until it has nothing to do, for at most so many seconds."""
-    last, end = wanted_seconds(peer.processes()), time.monotonic() + limit
-    while time.monotonic() < end:
+def rest(peer, limit=15):
+    """Until it has had nothing to do for half a second, for at most so many seconds."""
+    last, quiet, end = wanted_seconds(peer.processes()), 0, time.monotonic() + limit
+    while quiet < 2 and time.monotonic() < end:
         time.sleep(0.25)
         now = wanted_seconds(peer.processes())
-        if now - last < 0.05:
-            return
+        quiet = quiet + 1 if now - last < 0.05 else 0
         last = now
 
 
