@@ -53,6 +53,8 @@ void Poller::shutdown() noexcept
         if (slot.watched == nullptr) continue;
         if (slot.watched->reader_) waiters.push_back(std::move(slot.watched->reader_));
         if (slot.watched->writer_) waiters.push_back(std::move(slot.watched->writer_));
+        auto* wakes = slot.watched->wakes_;
+        if (wakes != nullptr && wakes->waiter_) waiters.push_back(std::move(wakes->waiter_));
     }
     ready_.clear();
     waiting_ = 0;
@@ -97,6 +99,13 @@ void Poller::forget(Watched& watched) noexcept
 
 // --- who waits
 
+void Poller::begin_wait(Waiter& waiter, Waiter& handler)
+{
+    assert(!waiter);
+    waiter.swap(handler); // its assignment by move wraps the other in itself
+    ++waiting_;
+}
+
 /// Outside of a turn: in a turn of its own, so that who aborts a wait is not itself interrupted by what comes of it.
 void Poller::resume(Waiter& waiter, boost::system::error_code failed)
 {
@@ -132,7 +141,11 @@ void Poller::note(std::uint64_t whose, std::uint32_t events)
             forget(watched);
         }
     }
-    if ((events & write_events) != 0 && watched.writer_) resume(watched.writer_, {});
+    if ((events & write_events) != 0) {
+        watched.maybe_writable_ = true;
+        if (watched.writer_) resume(watched.writer_, {});
+    }
+    if (watched.wakes_ != nullptr && watched.wakes_->waiter_) resume(watched.wakes_->waiter_, {});
 }
 
 void Poller::arm()
@@ -170,21 +183,38 @@ Watched::Watched(Poller& poller, Descriptor socket, Trigger trigger)
 
 void Watched::begin_wait(Poller::Waiter& waiter, Poller::Waiter handler, bool reads, bool may_be_cancelled)
 {
-    assert(!waiter);
-    waiter.swap(handler); // its assignment by move wraps the other in itself
-    ++poller_.waiting_;
+    poller_.begin_wait(waiter, handler);
     if (may_be_cancelled)
         waiter.get_cancellation_slot().assign([this, &waiter](asio::cancellation_type) { abort(waiter); });
     if (!is_open()) {
         poller_.resume(waiter, asio::error::bad_descriptor);
         return;
     }
-    std::uint32_t wanted = events_ | EPOLLIN | EPOLLRDHUP;
-    if (trigger_ == Trigger::edge) wanted |= EPOLLET;
-    if (!reads) wanted |= EPOLLOUT;
+    const auto events = wanted(!reads);
     // Asked for room again it is told anew, whatever it was told before. Who has nothing to read was told of nothing.
-    if (!reads || wanted != events_) poller_.watch(*this, wanted);
+    if (!reads || events != events_) poller_.watch(*this, events);
     poller_.arm();
+}
+
+/// What epoll is asked for; more than before, never less.
+std::uint32_t Watched::wanted(bool room) const noexcept
+{
+    std::uint32_t events = events_ | EPOLLIN | EPOLLRDHUP;
+    if (trigger_ == Trigger::edge) events |= EPOLLET;
+    if (room) events |= EPOLLOUT;
+    return events;
+}
+
+void Watched::wake(Wakeup* whom)
+{
+    wakes_ = whom;
+    if (whom != nullptr && is_open() && slot_ == no_slot) poller_.watch(*this, wanted(false));
+}
+
+void Watched::found_full() noexcept
+{
+    maybe_writable_ = false;
+    if (wakes_ != nullptr && is_open()) poller_.watch(*this, wanted(true));
 }
 
 void Watched::abort(Poller::Waiter& waiter) noexcept
@@ -196,6 +226,7 @@ void Watched::abort() noexcept
 {
     abort(reader_);
     abort(writer_);
+    if (wakes_ != nullptr) abort(wakes_->waiter_);
 }
 
 void Watched::close() noexcept

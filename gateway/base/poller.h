@@ -15,6 +15,7 @@
 namespace gw {
 
 class Watched;
+class Wakeup;
 
 /// Who of an io_context's sockets can be read or written. Asio asks the kernel before each wait, and each wait of it is
 /// an operation with an allocation and a turn of the loop; here what the kernel said once is remembered. One epoll set,
@@ -31,6 +32,7 @@ public:
 
 private:
     friend class Watched;
+    friend class Wakeup;
     using Waiter = asio::any_completion_handler<void(boost::system::error_code)>;
     struct Slot {
         Watched* watched = nullptr; // null: free
@@ -45,6 +47,7 @@ private:
     void watch(Watched& watched, std::uint32_t events);
     void forget(Watched& watched) noexcept;
     void note(std::uint64_t whose, std::uint32_t events);
+    void begin_wait(Waiter& waiter, Waiter& handler);
     void resume(Waiter& waiter, boost::system::error_code failed);
     void resume_ready();
     void arm();
@@ -60,6 +63,33 @@ private:
     std::uint64_t arming_ = 0; // the wait of the io_context that counts
     bool armed_ = false;
     bool resuming_ = false; // `ready_` is being gone through, or will be
+};
+
+/// For one who waits for whatever comes first of several sockets, which were told to wake it: `Watched::wake`. What
+/// came is said by their marks; it may also be that one of them was aborted or closed.
+class Wakeup {
+public:
+    explicit Wakeup(Poller& poller) noexcept : poller_(poller) {}
+    Wakeup(const Wakeup&) = delete;
+    Wakeup& operator=(const Wakeup&) = delete;
+
+    /// Until one of them wakes it. What it said before that is in the marks: look at them first.
+    auto wait()
+    {
+        auto begin = [this](auto&& handler) {
+            Poller::Waiter erased{std::forward<decltype(handler)>(handler)};
+            poller_.begin_wait(waiter_, erased);
+            poller_.arm();
+        };
+        return asio::async_initiate<decltype(as_outcome), void(boost::system::error_code)>(std::move(begin),
+                                                                                           as_outcome);
+    }
+
+private:
+    friend class Poller;
+    friend class Watched;
+    Poller& poller_;
+    Poller::Waiter waiter_;
 };
 
 /// One socket, and who waits for it: one reader and one writer at most.
@@ -94,6 +124,10 @@ public:
     void found_empty() noexcept { maybe_readable_ = false; }
     /// A read found less than it had room for: there is nothing more, unless the end follows.
     void found_less() noexcept { maybe_readable_ = hung_up_; }
+    /// False: a write found no room, and nothing was said of it since.
+    bool maybe_writable() const noexcept { return maybe_writable_; }
+    /// A write found no room (EAGAIN).
+    void found_full() noexcept;
     /// The other side has ended, or the socket failed.
     bool hung_up() const noexcept { return hung_up_; }
 
@@ -104,6 +138,9 @@ public:
     /// EINPROGRESS.
     auto writable() { return wait(writer_, false); }
 
+    /// All that comes wakes `whom` from now on; null: nobody. It must be told so before `whom` ends.
+    void wake(Wakeup* whom);
+
     /// What waits now fails, later, in a turn of its own.
     void abort() noexcept;
     void close() noexcept;
@@ -113,16 +150,19 @@ private:
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
 
     void begin_wait(Poller::Waiter& waiter, Poller::Waiter handler, bool reads, bool may_be_cancelled);
+    std::uint32_t wanted(bool room) const noexcept;
     void abort(Poller::Waiter& waiter) noexcept;
 
     Poller& poller_;
     Descriptor socket_;
     Poller::Waiter reader_;
     Poller::Waiter writer_;
+    Wakeup* wakes_ = nullptr;
     std::uint32_t slot_ = no_slot;
     std::uint32_t events_ = 0; // that epoll was asked for
     Trigger trigger_;
     bool maybe_readable_ = true;
+    bool maybe_writable_ = true;
     bool hung_up_ = false;
 };
 

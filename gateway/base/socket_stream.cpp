@@ -69,9 +69,16 @@ Task<boost::system::error_code> SocketStream::connect(const sockaddr_storage& to
     co_return code_of(error);
 }
 
+std::optional<Error> SocketStream::failure(const char* what) const
+{
+    if (expired_) return Error{Fault::timed_out, side_, what};
+    if (!watched_.is_open()) return Error{Fault::closed, side_, what};
+    return std::nullopt;
+}
+
 std::optional<Result<std::size_t>> SocketStream::read_now(asio::mutable_buffer into)
 {
-    if (expired_) return Error{Fault::timed_out, side_, "read"};
+    if (auto failed = failure("read")) return std::move(*failed);
     if (ended_) return std::size_t{0}; // nobody tells it a second time
     while (watched_.maybe_readable()) {
         const auto count = ::recv(watched_.number(), into.data(), into.size(), MSG_DONTWAIT);
@@ -99,20 +106,25 @@ Task<Result<std::size_t>> SocketStream::read_some(asio::mutable_buffer into)
     }
 }
 
-std::size_t SocketStream::write_now(std::span<const asio::const_buffer> from) noexcept
+std::optional<Result<std::size_t>> SocketStream::write_now(std::span<const asio::const_buffer> from)
 {
-    const auto sent = expired_ ? -1 : send_now(watched_.number(), from);
-    return sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    if (auto failed = failure("write")) return std::move(*failed);
+    while (watched_.maybe_writable()) {
+        const auto sent = send_now(watched_.number(), from);
+        if (sent >= 0) return static_cast<std::size_t>(sent);
+        if (is_wait(errno))
+            watched_.found_full();
+        else if (errno != EINTR)
+            return error_from(code_of(errno), "write");
+    }
+    return std::nullopt;
 }
 
 Task<Result<std::size_t>> SocketStream::write_some(std::span<const asio::const_buffer> from)
 {
     for (;;) {
-        if (expired_) co_return Error{Fault::timed_out, side_, "write"};
-        const auto sent = send_now(watched_.number(), from);
-        if (sent >= 0) co_return static_cast<std::size_t>(sent);
-        if (errno == EINTR) continue;
-        if (!is_wait(errno)) co_return error_from(code_of(errno), "write");
+        auto now = write_now(from);
+        if (now) co_return std::move(*now);
         auto outcome = co_await watched_.writable();
         auto& [failed] = outcome;
         if (failed) co_return error_from(failed, "write");
@@ -151,15 +163,6 @@ Task<Result<>> SocketStream::wait_readable()
     if (expired_) co_return Error{Fault::timed_out, side_, "wait"};
     if (ended_ || !is_quiet()) co_return Result<>{};
     auto outcome = co_await watched_.readable();
-    auto& [failed] = outcome;
-    if (failed) co_return error_from(failed, "wait");
-    co_return Result<>{};
-}
-
-Task<Result<>> SocketStream::wait_writable()
-{
-    if (expired_) co_return Error{Fault::timed_out, side_, "wait"};
-    auto outcome = co_await watched_.writable();
     auto& [failed] = outcome;
     if (failed) co_return error_from(failed, "wait");
     co_return Result<>{};

@@ -23,7 +23,7 @@ public:
 
     Task<Result<std::size_t>> read_some(asio::mutable_buffer into) override;
     Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) override;
-    std::size_t write_now(std::span<const asio::const_buffer> from) noexcept override;
+    std::optional<Result<std::size_t>> write_now(std::span<const asio::const_buffer> from) override;
     void end_writing() noexcept override;
     void close(bool reset = false) noexcept override;
     void expire_at(std::chrono::steady_clock::time_point at) override;
@@ -33,12 +33,12 @@ public:
     int plain_socket() const noexcept override { return watched_.number(); }
 
     Task<Result<>> wait_readable() override;
-    /// Until there is room: for splice, after it found none.
-    Task<Result<>> wait_writable();
     /// As `read_some`, as far as that goes without waiting. None: nothing is there now.
     std::optional<Result<std::size_t>> read_now(asio::mutable_buffer into);
-    /// Whoever reads from the socket itself found nothing (EAGAIN).
-    void found_empty() noexcept { watched_.found_empty(); }
+    /// For those who wait for several streams at once, and read and write the socket themselves.
+    Watched& watched() noexcept { return watched_; }
+    /// Why nothing can be read or written any more: the deadline has passed (`timed_out`), or it is closed.
+    std::optional<Error> failure(const char* what) const;
 
 private:
     Error error_from(boost::system::error_code failed, const char* what) const;

@@ -38,11 +38,13 @@ Task<Result<>> write_all(Stream& stream, asio::const_buffer from)
     co_return Result<>{};
 }
 
-std::size_t write_at_once(Stream& stream, std::span<const asio::const_buffer> from) noexcept
+std::size_t write_at_once(Stream& stream, std::span<const asio::const_buffer> from)
 {
     std::size_t left = 0;
     for (const auto& piece : from) left += piece.size();
-    return left == 0 ? 0 : left - stream.write_now(from);
+    if (left == 0) return 0;
+    const auto written = stream.write_now(from);
+    return written && *written ? left - **written : left;
 }
 
 Task<Result<>> write_rest(Stream& stream, std::span<const asio::const_buffer> from, std::size_t left)

@@ -4,6 +4,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <chrono>
+#include <optional>
 #include <span>
 
 namespace gw {
@@ -25,8 +26,11 @@ public:
     /// Writes at least one byte of a sequence that is not empty. Errors: as for `read_some`.
     virtual Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) = 0;
 
-    /// What of it goes without waiting, in bytes. 0: nothing now, or an error, which `write_some` then tells.
-    virtual std::size_t write_now(std::span<const asio::const_buffer> /*from*/) noexcept { return 0; }
+    /// As `write_some`, as far as that goes without waiting. None: there is no room now, or it cannot be known.
+    virtual std::optional<Result<std::size_t>> write_now(std::span<const asio::const_buffer> /*from*/)
+    {
+        return std::nullopt;
+    }
 
     /// No more will be written: FIN, or close_notify. Reading goes on. Never waits.
     virtual void end_writing() noexcept = 0;
@@ -57,8 +61,8 @@ Task<Result<>> write_all(Stream& stream, std::span<const asio::const_buffer> fro
 Task<Result<>> write_all(Stream& stream, asio::const_buffer from);
 
 /// The same for the usual case, in which nothing has to be waited for, and no coroutine is needed: writes what goes at
-/// once. Returns how many bytes are left for `write_rest`, which is called only when there are any.
-std::size_t write_at_once(Stream& stream, std::span<const asio::const_buffer> from) noexcept;
+/// once. Returns how many bytes are left for `write_rest`, which is called only when there are any, and tells errors.
+std::size_t write_at_once(Stream& stream, std::span<const asio::const_buffer> from);
 Task<Result<>> write_rest(Stream& stream, std::span<const asio::const_buffer> from, std::size_t left);
 
 } // namespace gw

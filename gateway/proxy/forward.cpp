@@ -377,9 +377,11 @@ Task<Result<HttpSession::Next>> HttpSession::forward()
 {
     for (bool again = false;; again = true) {
         auto target = target_of_decision();
-        if (target.within != nullptr && target.host.empty())
-            co_return co_await answer_error(
-                {Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}});
+        if (target.within != nullptr && target.host.empty()) {
+            Error nameless{
+                Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
+            co_return co_await answer_error(std::move(nameless));
+        }
         const bool yields = yields_port(target);
         if (yields) target.source_port = 0;
         if (!has_upstream(target, again)) {

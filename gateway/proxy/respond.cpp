@@ -208,6 +208,7 @@ bool HttpSession::response_is_here() const
 /// One write.
 Task<Result<HttpSession::Next>> HttpSession::respond_at_once()
 {
+    record_.served = true;
     response_body_.restart(response_.framing);
     encode_response();
     response_begun_ = true;
