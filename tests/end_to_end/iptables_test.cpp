@@ -302,6 +302,43 @@ TEST_P(Iptables, IsNotDisturbedByASecondGateway)
     EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.10/").status, 200);
 }
 
+TEST_P(Iptables, TakesTheDoctorsOwnConnection)
+{
+    Origin server(network.servers(), "10.0.2.10:80", answers(answer(200, "fine")));
+    gateway.runs_with(closing("reject"));
+    const auto before = rules(), policy_before = policy();
+    const auto examined = gateway.ctl({"doctor", "--probe", "--json", "--config", gateway.configuration_file()});
+    int arrived = 0;
+    const auto examination = Json::parse(examined.out, nullptr, false);
+    for (const auto& finding : examination["findings"]) {
+        if (finding.value("id", "") != "probe") continue;
+        ++arrived;
+        EXPECT_EQ(finding.value("severity", ""), "ok") << finding << gateway.log();
+        EXPECT_THAT(finding.value("found", ""), HasSubstr("arrived at listener web with its destination"));
+    }
+    EXPECT_EQ(arrived, 2) << examined.out;
+    EXPECT_EQ(server.received(), "") << "no server hears of it";
+    EXPECT_TRUE(eventually([&] { return rules() == before && policy() == policy_before; })) << rules();
+}
+
+TEST_P(Iptables, KeepsNothingOfADoctorThatIsKilled)
+{
+    gateway.runs_with(web());
+    const auto before = rules(), policy_before = policy();
+    const Command words{
+        Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file(), "doctor", "--probe", "--config",
+        gateway.configuration_file()};
+    const auto links = [&] { return run_well({"ip", "-o", "link"}, network.gateway().place()); };
+    for (const int signal : {SIGKILL, SIGINT}) {
+        Process doctor(words, network.gateway().place());
+        EXPECT_TRUE(eventually([&] { return links().find("gwp") != std::string::npos || !doctor.running(); }));
+        EXPECT_THAT(rules(), HasSubstr("gateway_doctor_fwd"));
+        doctor.signal(signal);
+        doctor.wait();
+        EXPECT_TRUE(eventually([&] { return rules() == before && policy() == policy_before; })) << rules();
+    }
+}
+
 TEST_P(Iptables, GivesWayToNftAndComesBackWithoutATrace)
 {
     BothFamilies load(network);
