@@ -123,6 +123,9 @@ private:
     /// Errors: `malformed` when the configuration cannot be used as it is.
     Task<Result<>> start()
     {
+        // First of all: it has much to read before it can be given a configuration.
+        const auto data = data_.start();
+        if (!data) co_return data.error();
         in_force_.held = store_.inherited();
         auto loading = changes_.boot().choose();
         if (const auto* rejected = std::get_if<Rejection>(&loading))
@@ -133,6 +136,7 @@ private:
         if (!good) co_return started;
         server_.close();
         data_.end_unstarted();
+        if (const auto again = data_.start(); !again) co_return again.error();
         started = co_await start_with(std::move(*good));
         co_return started;
     }
@@ -155,8 +159,6 @@ private:
         const auto guarded = rules_.guard(loaded.settings);
         if (!guarded) co_return Error{Fault::system, Side::gateway, "rules: " + describe(guarded.error()), {}};
         store_.fit(in_force_.held, loaded.settings, in_force_.workers);
-        const auto data = data_.start();
-        if (!data) co_return data.error();
         co_return co_await apply(std::move(loaded));
     }
 
