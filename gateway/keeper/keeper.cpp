@@ -123,10 +123,11 @@ private:
     /// Errors: `malformed` when the configuration cannot be used as it is.
     Task<Result<>> start()
     {
-        // First of all: it has much to read before it can be given a configuration.
+        in_force_.held = store_.inherited();
+        // Before anything else, but not with descriptors that it must not have: it has much to read before it can be
+        // given a configuration.
         const auto data = data_.start();
         if (!data) co_return data.error();
-        in_force_.held = store_.inherited();
         auto loading = changes_.boot().choose();
         if (const auto* rejected = std::get_if<Rejection>(&loading))
             co_return Error{Fault::malformed, Side::gateway, "the configuration is wrong\n" + rejected->text, {}};
