@@ -2,6 +2,7 @@
 #include "netfilter/conntrack_rules.h"
 #include "netfilter/guard.h"
 #include "netfilter/heartbeat.h"
+#include "netfilter/iptables_owner.h"
 #include "netfilter/nft_context.h"
 #include "netfilter/nft_text.h"
 #include "netfilter/plan_installer.h"
@@ -9,6 +10,7 @@
 #include "netfilter/rules.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace gw::netfilter {
 namespace {
@@ -75,6 +77,7 @@ private:
     Heartbeat heartbeat_;
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
     bool beating_ = false;
+    bool leftovers_of_iptables_ = false; // there may be some
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -95,7 +98,10 @@ Result<> NftInstaller::refuse_foreign_table()
 Result<> NftInstaller::sweep()
 {
     if (auto free = refuse_foreign_table(); !free) return free;
-    if (auto free = in_force_ ? Result<>{} : sweep_iptables(settings_); !free) return free;
+    if (!in_force_ && settings_.table.size() <= max_chain_prefix) {
+        if (const auto free = own_iptables(settings_); !free) return free.error();
+        leftovers_of_iptables_ = true;
+    }
     return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
 }
 
@@ -103,6 +109,8 @@ Result<> NftInstaller::guard(const Plan& plan)
 {
     if (auto free = refuse_foreign_table(); !free) return free;
     if (auto held = guard_.hold(plan); !held) return held.error();
+    // Only now that this one stands: what is to be closed stays closed.
+    if (std::exchange(leftovers_of_iptables_, false)) return sweep_iptables(settings_);
     return {};
 }
 

@@ -35,6 +35,7 @@ struct Plan {
     bool redirects = false;               ///< a capture by redirect is, or was, in it: NAT of what is under way goes on
     bool zones_twins = false;             ///< the same of connections that have a twin
     bool zones_kept = false;              ///< the same of connections made as a client beside NAT
+    bool network_sets = false;            ///< of iptables: many networks are a set (network_sets.h), not a rule each
 };
 
 /// Pure. `present` are the host's interfaces other than loopback.

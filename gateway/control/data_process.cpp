@@ -145,8 +145,9 @@ private:
         for (const auto& socket : order->sockets) around.own_sockets.push_back(socket.bound);
         around.inspector_program = inspector_program_;
         around.instance = instance_;
+        around.tls = &first_tls_;
 
-        // Rules take about a second to compile, a hundred thousand routes as long to parse; questions are answered
+        // Rules take a tenth of a second to compile, a hundred thousand routes as long to parse; questions are answered
         // meanwhile.
         using Built = std::variant<session::GenerationPtr, Problems>;
         auto kernel = std::make_shared<netfilter::Settings>();
@@ -431,6 +432,9 @@ private:
     const std::string instance_ = "gw-" + id_prefix_of_this_run() + id_prefix_of_this_run(); // in CDN-Loop
     std::vector<std::unique_ptr<session::Worker>> workers_;
     SelfProtection protection_{io_, gate_, refusals_, workers_};
+    // Read while the first order is still on its way; later configurations read anew what may have changed.
+    std::future<Result<std::shared_ptr<const tls::DialContext>>> first_tls_ =
+        std::async(std::launch::async, [] { return tls::DialContext::make({}); });
     netfilter::Settings kernel_;        // of the newest configuration; a reload cannot change them
     session::GenerationPtr generation_; // in force
     session::GenerationPtr prepared_;   // built, not in force yet

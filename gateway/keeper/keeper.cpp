@@ -124,6 +124,10 @@ private:
     Task<Result<>> start()
     {
         in_force_.held = store_.inherited();
+        // Before anything else, but not with descriptors that it must not have: it has much to read before it can be
+        // given a configuration.
+        const auto data = data_.start();
+        if (!data) co_return data.error();
         auto loading = changes_.boot().choose();
         if (const auto* rejected = std::get_if<Rejection>(&loading))
             co_return Error{Fault::malformed, Side::gateway, "the configuration is wrong\n" + rejected->text, {}};
@@ -133,6 +137,7 @@ private:
         if (!good) co_return started;
         server_.close();
         data_.end_unstarted();
+        if (const auto again = data_.start(); !again) co_return again.error();
         started = co_await start_with(std::move(*good));
         co_return started;
     }
@@ -155,8 +160,6 @@ private:
         const auto guarded = rules_.guard(loaded.settings);
         if (!guarded) co_return Error{Fault::system, Side::gateway, "rules: " + describe(guarded.error()), {}};
         store_.fit(in_force_.held, loaded.settings, in_force_.workers);
-        const auto data = data_.start();
-        if (!data) co_return data.error();
         co_return co_await apply(std::move(loaded));
     }
 
