@@ -185,7 +185,10 @@ private:
         if (prepared_ == nullptr || prepared_->number != order->generation)
             co_return Error{Fault::malformed, Side::gateway, "commit of what was not prepared", {}};
         if (order->added.size() + (order->log_file ? 1 : 0) != message.descriptors.size())
-            co_return Error{Fault::malformed, Side::gateway, "sockets and descriptors differ in number", {}};
+            co_return Error{Fault::malformed,
+                            Side::gateway,
+                            "not all listening sockets arrived: too many files are open already",
+                            {}};
         log_.send_to(prepared_->session.access, order->log_file ? std::move(message.descriptors.back()) : Descriptor{});
 
         start_workers(order->workers);

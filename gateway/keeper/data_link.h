@@ -20,7 +20,8 @@ public:
     DataLink(const DataLink&) = delete;
     DataLink& operator=(const DataLink&) = delete;
 
-    /// Sends an order or a question and waits for its answer.
+    /// Sends an order or a question and waits for its answer; the limit is for both. A process that has taken in only a
+    /// part of it by then is ended: nothing else could be sent to it.
     /// Errors: what the data process said (`refused`), `timed_out`, `closed` when it has gone.
     Task<Result<std::string>> ask(link::Kind kind, std::string text, std::vector<Descriptor> descriptors,
                                   std::chrono::milliseconds limit);

@@ -114,6 +114,22 @@ TEST_F(Crash, OfAFrozenDataProcessIsNoticed)
     EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
 }
 
+TEST_F(Crash, OfAProcessThatTakesInNoMessageAnyMoreIsNoticed)
+{
+    const auto large = intercepting("routes: [{to: \"respond:201 x\"}]\n") + "# " + std::string(600'000, 'x') + "\n";
+    gateway.runs_with(intercepting("routes: [{to: \"respond:201 x\"}]"));
+    ASSERT_TRUE(next_is_ready());
+    const int frozen = serving();
+    ::kill(frozen, SIGSTOP);
+    gateway.is_given(large);
+    Process reload({Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file(), "reload"});
+    EXPECT_TRUE(eventually([&] { return ::kill(frozen, 0) != 0; })) << gateway.log();
+    EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+    EXPECT_NE(reload.wait().exit_code, 0) << "it was under way";
+    EXPECT_TRUE(eventually([&] { return network.client("10.0.1.2").asks("http://10.0.2.11/").status == 201; }));
+    gateway.reloads(large);
+}
+
 TEST_F(Crash, AgainAndAgainMakesTheNextStartWait)
 {
     gateway.runs_with(intercepting());
