@@ -165,10 +165,26 @@ Task<void> DataSide::keep_standby()
         if (stopping_) co_return;
         const bool ready = co_await ready_standby();
         retry = ready ? settings_.standby_after : std::min(retry * 2, settings_.longest_restart_pause);
-        if (!standby_ready()) continue;
-        wake_standby_.expires_at(asio::steady_timer::time_point::max());
+        if (standby_ready()) co_await watch_standby();
+    }
+}
+
+/// Until it is to be brought up to something, or has ended. One that hangs is of no use when it is needed.
+Task<void> DataSide::watch_standby()
+{
+    for (;;) {
+        wake_standby_.expires_after(settings_.hang_limit);
         auto outcome = co_await wake_standby_.async_wait(as_outcome);
-        (void)outcome;
+        auto& [woken] = outcome;
+        const auto process = standby_;
+        if (woken || process == nullptr) co_return;
+        const auto answered = co_await process->ask(link::Kind::beat, {}, {}, settings_.hang_limit);
+        if (standby_ != process) co_return; // it has ended, or serves already
+        if (answered && standby_ready()) continue;
+        if (answered) co_return; // called meanwhile
+        log::warning("the waiting data process gives no sign of life: it is ended");
+        process->kill();
+        co_return;
     }
 }
 

@@ -79,6 +79,7 @@ private:
     Task<Result<>> serve_again();
     Task<void> keep_standby();
     Task<bool> ready_standby();
+    Task<void> watch_standby();
     Task<void> beat();
     Task<void> pause(std::chrono::milliseconds time);
 

@@ -130,6 +130,20 @@ TEST_F(Crash, OfAProcessThatTakesInNoMessageAnyMoreIsNoticed)
     gateway.reloads(large);
 }
 
+TEST_F(Crash, OfAFrozenWaitingProcessIsMended)
+{
+    gateway.runs_with(intercepting());
+    ASSERT_TRUE(next_is_ready());
+    const int first = serving();
+    for (const int id : gateway.process_ids("gateway-data")) {
+        if (id == first) continue;
+        ::kill(id, SIGSTOP);
+        EXPECT_TRUE(eventually([&] { return ::kill(id, 0) != 0; }, Milliseconds{30'000})) << gateway.log();
+    }
+    EXPECT_TRUE(next_is_ready()) << gateway.log();
+    EXPECT_EQ(serving(), first);
+}
+
 TEST_F(Crash, AgainAndAgainMakesTheNextStartWait)
 {
     gateway.runs_with(intercepting());
