@@ -4,6 +4,7 @@
 #include "tests/end_to_end/scene.h"
 
 #include <csignal>
+#include <sys/stat.h>
 
 namespace gw::lab {
 namespace {
@@ -135,6 +136,26 @@ TEST_F(Reload, FailsNotOneRequestUnderLoad)
     kept.expect_no_failure("kept alive");
     fresh.expect_no_failure("new connections");
     EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("generation", 0), turns + 1);
+}
+
+TEST_F(Reload, RefusesAPipeForTheAccessLog)
+{
+    Folder folder;
+    const auto pipe = folder.path("pipe");
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const auto logging = "logs: {access: {to: " + pipe + "}}\n";
+    gateway.runs_with(answering(201));
+    gateway.is_given(answering(202) + "\n" + logging);
+    for (const char* command : {"check", "reload"}) {
+        const auto refused = command == std::string_view("check") ? gateway.ctl({"check", gateway.configuration_file()})
+                                                                  : gateway.ctl({"reload"});
+        EXPECT_NE(refused.exit_code, 0);
+        EXPECT_THAT(refused.out + refused.err, HasSubstr("whose reader could hold the gateway up"));
+    }
+    EXPECT_EQ(status_now(), 201);
+    gateway.stops();
+    gateway.is_started_with({"--strict-start"});
+    EXPECT_THAT(gateway.refuses(answering(202) + "\n" + logging).err, HasSubstr("whose reader"));
 }
 
 TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
