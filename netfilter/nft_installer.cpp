@@ -9,6 +9,7 @@
 #include "netfilter/rules.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace gw::netfilter {
 namespace {
@@ -31,6 +32,12 @@ std::string state_of(const Settings& settings)
 Error lacking(const std::string& what)
 {
     return {Fault::system, Side::gateway, "read back after installing, the kernel lacks: " + what};
+}
+
+Error owned_by_another(const Settings& settings)
+{
+    return {Fault::denied, Side::gateway,
+            "another gatewayd (or process) owns table inet " + settings.table + ": stop it first"};
 }
 
 class NftInstaller final : public PlanInstaller {
@@ -60,6 +67,8 @@ private:
     std::vector<int> sockets() const override { return {owner_.socket(), heartbeat_.socket().number()}; }
 
     Result<> refuse_foreign_table();
+    Result<> claim();
+    void drop_claim();
     Result<> learn();
     bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
     bool is_in_force(const Plan& plan) const;
@@ -75,6 +84,7 @@ private:
     Heartbeat heartbeat_;
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
     bool beating_ = false;
+    bool claimed_ = false; // the table is ours, with nothing in it yet
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -84,24 +94,40 @@ Result<> NftInstaller::refuse_foreign_table()
     const auto listing = reader_.list_table(settings_.table);
     if (!listing) return listing.error();
     if (listing->empty()) return {};
-    if (listing->find("flags owner") != std::string::npos)
-        return Error{Fault::denied, Side::gateway,
-                     "another gatewayd (or process) owns table inet " + settings_.table + ": stop it first"};
+    if (listing->find("flags owner") != std::string::npos) return owned_by_another(settings_);
     return Error{Fault::refused, Side::gateway,
                  "table inet " + settings_.table + " exists and is nobody's: remove it with: nft delete table inet " +
                      settings_.table};
 }
 
+/// Of several that start in the same instant one gets the table, before any of them touches what has no owner: policy
+/// rules, routes, the guard.
+Result<> NftInstaller::claim()
+{
+    if (in_force_ || claimed_) return {};
+    if (auto free = refuse_foreign_table(); !free) return free;
+    const auto made = owner_.run("add table inet " + settings_.table + " { flags owner; }\n");
+    if (!made && made.error().fault == Fault::denied) return owned_by_another(settings_);
+    claimed_ = static_cast<bool>(made);
+    return made;
+}
+
+void NftInstaller::drop_claim()
+{
+    if (in_force_ || !std::exchange(claimed_, false)) return;
+    static_cast<void>(owner_.run("delete table inet " + settings_.table + '\n'));
+}
+
 Result<> NftInstaller::sweep()
 {
-    if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto claimed = claim(); !claimed) return claimed;
     if (auto free = in_force_ ? Result<>{} : sweep_iptables(settings_); !free) return free;
     return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
 }
 
 Result<> NftInstaller::guard(const Plan& plan)
 {
-    if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto claimed = claim(); !claimed) return claimed;
     if (auto held = guard_.hold(plan); !held) return held.error();
     return {};
 }
@@ -145,6 +171,7 @@ void NftInstaller::restore_table(const Plan& failed)
     std::string text = "delete table inet " + failed.settings.table + '\n';
     if (in_force_) text += nft_text(*in_force_);
     if (owner_.run(text)) captures_ = captures_a;
+    claimed_ = false;
 }
 
 Result<std::string> NftInstaller::missing_in_table(const Plan& plan, std::string_view captures)
@@ -201,10 +228,11 @@ Result<> NftInstaller::install(const Plan& wanted)
     plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
     if (auto guarded = guard(plan); !guarded) return guarded;
-    if (plan.captures.empty() && plan.policy_rules.empty()) return remove();
+    if (plan.captures.empty() && plan.policy_rules.empty()) return drop_claim(), remove();
     if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {
         if (in_force_ && !learned_) static_cast<void>(guard_.hold(*in_force_));
+        drop_claim();
         return error;
     };
     const auto added = policy_.add(plan);
@@ -292,6 +320,7 @@ Result<> NftInstaller::learn()
 
 Result<> NftInstaller::take_out(const Plan& plan)
 {
+    claimed_ = false;
     // `add` first: the table may be gone already, and that is what was wanted.
     const std::string table = "inet " + plan.settings.table;
     return owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');
