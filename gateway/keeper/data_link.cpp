@@ -84,6 +84,10 @@ Task<void> DataLink::follow()
     for (;;) {
         auto message = co_await link_.receive();
         if (!message) break;
+        if (message->kind == link::Kind::drain) {
+            if (told_to_drain_) told_to_drain_();
+            continue;
+        }
         const auto found = waiting_.find(message->number);
         if (found == waiting_.end()) continue; // it waited too long and has left
         auto& waiting = *found->second;

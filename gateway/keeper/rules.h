@@ -27,6 +27,9 @@ public:
     /// Makes the kernel hold what these listeners ask for; none of them intercepts: nothing. On error everything is as
     /// before. Errors: of `netfilter::Installer`.
     Result<> put(const config::Settings& settings, const std::vector<link::SocketName>& sockets);
+    /// The same when there is no way back: what fails is tried again until it works or `put` is called, and meanwhile
+    /// `missing` says so.
+    void insist(const config::Settings& settings, const std::vector<link::SocketName>& sockets);
     /// The data process serves, at this moment.
     void alive();
     /// Nothing new is captured; connections under way go on.
@@ -53,7 +56,7 @@ public:
     /// From now on nothing is put back that is missing: the successor exchanges rules. Errors: `refused` when nothing
     /// is installed.
     Result<netfilter::Handover> hand_over();
-    /// There is no successor after all. What goes wrong is in the log.
+    /// There is no successor after all. What goes wrong is tried again.
     void take_back();
     /// Goes on with the rules of a predecessor; `put` exchanges them for its own. Errors: of `netfilter::Installer`.
     Result<> adopt(const config::Settings& settings, netfilter::Handover handover);
@@ -64,7 +67,12 @@ private:
     struct Following;
 
     Result<> open(const netfilter::Settings& settings);
+    Result<> put_captures(const netfilter::Settings& settings, std::vector<netfilter::Capture> captures);
     Result<> clear(const netfilter::Settings& settings);
+    void forget();
+    void insist_on(netfilter::Settings settings, std::vector<netfilter::Capture> captures);
+    Task<void> try_again(netfilter::Settings settings, std::vector<netfilter::Capture> captures, std::uint64_t attempt);
+    bool put_well(const Result<>& outcome);
     Result<> follow_kernel(const netfilter::Settings& settings);
     Task<void> follow(std::shared_ptr<Following> following);
     Task<void> look_after(std::shared_ptr<Following> following);
@@ -80,6 +88,8 @@ private:
     std::uint64_t healed_ = 0;
     std::string last_healed_;
     std::string not_healed_; // why; empty: nothing is
+    std::string not_put_;    // why what must be in force is not; empty: it is
+    std::uint64_t attempt_ = 0;
     bool capturing_ = true;
     bool beat_failed_ = false;
     bool looked_for_leftovers_ = false;

@@ -69,12 +69,7 @@ TEST_F(Reload, KeepsTheOldOneWhenSomethingElseStandsInTheWay)
 
 TEST_F(Reload, LeavesConnectionsUnderWayTheirConfiguration)
 {
-    Origin echo(network.servers(), "10.0.2.11:8001", [](Origin::Connection& connection) {
-        for (;;) {
-            const auto said = connection.receives_until("\n");
-            if (said.empty() || !connection.sends(said)) return;
-        }
-    });
+    Origin echo(network.servers(), "10.0.2.11:8001", repeats_lines());
     gateway.runs_with(answering(201));
     auto kept = network.client("10.0.1.2").dials("10.0.2.11:80");
     kept.sends(request("GET", "/", "a.example"));
