@@ -228,7 +228,7 @@ Result<> NftInstaller::install(const Plan& wanted)
     plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
     if (auto guarded = guard(plan); !guarded) return guarded;
-    if (plan.captures.empty() && plan.policy_rules.empty()) return drop_claim(), remove();
+    if (is_nothing(plan)) return drop_claim(), remove();
     if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {
         if (in_force_ && !learned_) static_cast<void>(guard_.hold(*in_force_));

@@ -192,6 +192,7 @@ private:
         log_.send_to(prepared_->session.access, order->log_file ? std::move(message.descriptors.back()) : Descriptor{});
 
         start_workers(order->workers);
+        if (generation_ != nullptr) earlier_.emplace_back(generation_);
         generation_ = std::exchange(prepared_, nullptr);
         protection_.apply(generation_->session, order->sockets.size());
         std::vector<std::string> keep;
@@ -208,7 +209,15 @@ private:
         });
         co_await all_arrived(gathering);
         if (gathering->missing > 0) log::warning("not every worker has taken over the new configuration yet");
-        co_return std::string{};
+        co_return oldest();
+    }
+
+    /// The number of the oldest configuration that a connection under way still has.
+    std::string oldest()
+    {
+        std::erase_if(earlier_, [](const auto& generation) { return generation.expired(); });
+        const auto first = earlier_.empty() ? generation_ : earlier_.front().lock();
+        return first == nullptr ? std::string{} : std::to_string(first->number);
     }
 
     void start_workers(std::size_t count)
@@ -266,7 +275,7 @@ private:
         if (gathering->missing > 0)
             co_return Error{
                 Fault::timed_out, Side::gateway, std::to_string(gathering->missing) + " workers do not turn", {}};
-        co_return std::string{};
+        co_return oldest();
     }
 
     Task<session::Counters> count(std::size_t& silent)
@@ -436,7 +445,8 @@ private:
     SelfProtection protection_{io_, gate_, refusals_, workers_};
     netfilter::Settings kernel_;        // of the newest configuration; a reload cannot change them
     session::GenerationPtr generation_; // in force
-    session::GenerationPtr prepared_;   // built, not in force yet
+    std::vector<std::weak_ptr<const session::Generation>> earlier_; // of connections under way; the oldest first
+    session::GenerationPtr prepared_;                               // built, not in force yet
     double requests_per_second_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include "gateway/base/log.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <charconv>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,6 +137,7 @@ Task<Result<>> DataSide::serve_again(AtAnyPrice price)
         if (!opened) co_return opened.error();
         log_file = std::move(*opened);
     }
+    oldest_ = 0;
     const bool ready = standby_ready();
     if (ready) {
         serving_ = std::exchange(standby_, nullptr);
@@ -152,6 +154,7 @@ Task<Result<>> DataSide::serve_again(AtAnyPrice price)
     const auto committed = co_await order_commit(serving_, names_of(in_force_.held), in_force_.held,
                                                  in_force_.generation, std::move(log_file));
     if (!committed) co_return committed.error();
+    note_oldest(*committed);
     co_return Result<>{};
 }
 
@@ -219,6 +222,7 @@ Task<void> DataSide::beat()
         const auto process = serving_;
         const auto asked_at = std::chrono::steady_clock::now();
         const auto answered = co_await process->ask(link::Kind::beat, {}, {}, settings_.beat_limit);
+        if (answered && process == serving_) note_oldest(*answered);
         const auto now = std::chrono::steady_clock::now();
         const bool stalled_ourselves = now - asked_at > 2 * settings_.beat_limit; // stopped, or a busy machine
         if (answered || stalled_ourselves || process != serving_ || serving_ended_) answered_at = now;
@@ -276,8 +280,16 @@ Task<Result<std::string>> DataSide::commit(const Loaded& loaded, std::vector<lin
 {
     auto log_file = access_log_.open(loaded.settings.session.access);
     if (!log_file) co_return log_file.error();
-    co_return co_await order_commit(serving_, std::move(sockets), added, in_force_.generation + 1,
-                                    std::move(*log_file));
+    auto committed =
+        co_await order_commit(serving_, std::move(sockets), added, in_force_.generation + 1, std::move(*log_file));
+    if (committed) note_oldest(*committed);
+    co_return committed;
+}
+
+/// What a commit and a beat are answered with.
+void DataSide::note_oldest(const std::string& answer)
+{
+    std::from_chars(answer.data(), answer.data() + answer.size(), oldest_);
 }
 
 Task<void> DataSide::abandon()

@@ -68,6 +68,8 @@ public:
     std::uint64_t restarts() const { return restarts_; }
     /// The process that serves has given no sign of life for longer than `beat_limit`.
     bool silent() const { return silent_; }
+    /// The oldest configuration that something under way still has; 0: not known.
+    std::uint64_t oldest() const { return oldest_; }
     /// What it serves without, for a person; empty: nothing.
     const std::string& problem() const { return access_log_.problem(); }
 
@@ -80,6 +82,7 @@ private:
                                            const HeldSockets& added, std::uint64_t generation, Descriptor log_file);
     Task<void> revive();
     Task<Result<>> serve_again(AtAnyPrice price);
+    void note_oldest(const std::string& answer);
     Task<void> keep_standby();
     Task<bool> ready_standby();
     Task<void> watch_standby();
@@ -99,6 +102,7 @@ private:
     std::chrono::steady_clock::time_point serving_since_{};
     std::chrono::milliseconds restart_pause_{0};
     std::uint64_t restarts_ = 0;
+    std::uint64_t oldest_ = 0;
     bool serving_ended_ = true;
     bool turn_taken_ = false;
     bool stopping_ = false;

@@ -89,7 +89,10 @@ private:
         ::sd_notifyf(0, "READY=1\nSTATUS=serving %zu listeners", count);
         log::info("serving " + std::to_string(count) + " listeners, configuration " + options_.config_file);
         changes_.began();
-        data_.watch([this] { rules_.alive(); });
+        data_.watch([this] {
+            rules_.alive();
+            see_rules_off();
+        });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
         rules_.when_changed([this] { doctor_.changed(); });
         asio::co_spawn(io_, doctor_.watch(), end_on_bug);
@@ -271,14 +274,35 @@ private:
         ++in_force_.generation;
         rules_.alive(); // it has just answered
         data_.changed();
+        note_captures();
+        see_rules_off();
         log_warnings(*in_force_.loaded);
         co_return Result<>{};
+    }
+
+    /// After a change, not during one: then the rules may be ahead of what is in force.
+    void note_captures()
+    {
+        if (!rules_.lingers())
+            without_captures_since_ = 0;
+        else if (without_captures_since_ == 0)
+            without_captures_since_ = in_force_.generation;
+    }
+
+    /// Rules that are there only for intercepted connections under way, of a configuration that intercepts no more.
+    void see_rules_off()
+    {
+        const auto since = without_captures_since_;
+        if (since == 0 || !rules_.lingers() || stopping_ || !predecessors_.none() || data_.oldest() < since) return;
+        rules_.remove();
+        without_captures_since_ = 0;
     }
 
     void put_rules_back()
     {
         if (in_force_.loaded == nullptr) return;
         rules_.insist(in_force_.loaded->settings, names_of(in_force_.held));
+        note_captures();
     }
 
     /// `apply`, and the metrics endpoint with it.
@@ -395,6 +419,7 @@ private:
         if (!installed) co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
         server_.adopt(std::move(inherited_), settings.control.socket, settings.control.group, settings.control.metrics);
         store_.take_over(in_force_.held);
+        note_captures();
         for (auto& link : earlier) predecessors_.add(std::move(link));
         co_return Result<>{};
     }
@@ -438,7 +463,8 @@ private:
     Answers answers_;
     std::shared_ptr<DataLink> successor_; // has taken this one's place
     Predecessors predecessors_{io_};
-    ControlServer::Listeners inherited_; // until they are served
+    std::uint64_t without_captures_since_ = 0; // the first configuration; 0: something is captured, or no rules linger
+    ControlServer::Listeners inherited_;       // until they are served
     HostDoctor doctor_{io_, in_force_, rules_};
     bool stopping_ = false;
     int status_ = 0;

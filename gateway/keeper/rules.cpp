@@ -100,16 +100,19 @@ Result<> Rules::put(const config::Settings& settings, const std::vector<link::So
 
 Result<> Rules::put_captures(const netfilter::Settings& settings, std::vector<netfilter::Capture> captures)
 {
-    if (captures.empty()) return clear(settings);
+    const bool lingers = captures.empty() && (installed() || adopted_);
+    if (captures.empty() && !lingers) return clear(settings);
     if (const auto opened = open(settings); !opened) return opened.error();
     // Before the interfaces are read: what changes from now on is not missed.
     if (const auto following = follow_kernel(settings); !following) return following.error();
     auto present = netfilter::present_interfaces();
     if (!present) return present.error();
-    const auto plan = netfilter::make_plan(settings, std::move(captures), std::move(*present));
+    auto plan = netfilter::make_plan(settings, std::move(captures), std::move(*present));
+    plan.lingers = lingers;
     const auto installed = installer_->install(plan);
     if (!installed) return installed.error();
     plan_ = installer_->in_force();
+    adopted_ = false;
     not_healed_.clear();
     return {};
 }
@@ -182,6 +185,7 @@ void Rules::forget()
 {
     installer_.reset();
     plan_ = {};
+    adopted_ = false;
     ++attempt_;
     not_put_.clear();
     not_healed_.clear();
@@ -205,6 +209,7 @@ Result<> Rules::adopt(const config::Settings& settings, netfilter::Handover hand
     if (!adopted) return adopted.error();
     installer_ = std::move(*adopted);
     backend_ = installer_->backend();
+    adopted_ = true;
     return {};
 }
 
@@ -289,7 +294,8 @@ bool Rules::heal()
     if (!installed()) return true;
     auto present = netfilter::present_interfaces();
     if (!present) return healed_well(describe(present.error()));
-    const auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
+    auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
+    plan.lingers = plan_.lingers;
     const auto repairs = installer_->repair(plan);
     if (!repairs) return healed_well(describe(repairs.error()));
     plan_ = installer_->in_force();

@@ -24,8 +24,9 @@ public:
     /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured.
     /// Errors: of `netfilter::Installer`.
     Result<> guard(const config::Settings& settings);
-    /// Makes the kernel hold what these listeners ask for; none of them intercepts: nothing. On error everything is as
-    /// before. Errors: of `netfilter::Installer`.
+    /// Makes the kernel hold what these listeners ask for. None of them intercepts: nothing, or when something did
+    /// until now, what its connections under way need. On error everything is as before. Errors: of
+    /// `netfilter::Installer`.
     Result<> put(const config::Settings& settings, const std::vector<link::SocketName>& sockets);
     /// The same when there is no way back: what fails is tried again until it works or `put` is called, and meanwhile
     /// `missing` says so.
@@ -38,7 +39,9 @@ public:
     /// wrong is in the log.
     void remove();
 
-    bool installed() const { return !plan_.captures.empty(); }
+    bool installed() const { return !netfilter::is_nothing(plan_); }
+    /// Nothing is captured any more; only connections under way need what is installed.
+    bool lingers() const { return plan_.lingers; }
     /// What is in force; empty when nothing is installed.
     const netfilter::Plan& plan() const { return plan_; }
     /// "nft", "iptables (legacy)" and the like; empty: nothing has been installed yet.
@@ -90,6 +93,7 @@ private:
     std::string not_healed_; // why; empty: nothing is
     std::string not_put_;    // why what must be in force is not; empty: it is
     std::uint64_t attempt_ = 0;
+    bool adopted_ = false; // there are rules of a predecessor, and plan_ says nothing of them
     bool capturing_ = true;
     bool beat_failed_ = false;
     bool looked_for_leftovers_ = false;

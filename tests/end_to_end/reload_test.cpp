@@ -111,7 +111,35 @@ TEST_F(Reload, AddsAndTakesAwayListeners)
     EXPECT_FALSE(through_us("80", "/3"));
     gateway.reloads("listeners: []");
     EXPECT_FALSE(through_us("8080", "/4"));
-    EXPECT_EQ(gateway.rules(), "");
+    EXPECT_TRUE(eventually([&] { return gateway.rules().empty(); })) << "once nothing is under way";
+}
+
+TEST_F(Reload, WithoutInterceptionLeavesWhatWasInterceptedItsRulesToItsEnd)
+{
+    const auto before = gateway.kernel_state();
+    for (const std::string mode : {"tproxy", "redirect"}) {
+        SCOPED_TRACE(mode);
+        Origin server(network.servers(), "10.0.2.11:8001", repeats_lines());
+        gateway.runs_with("listeners: [{name: web, intercept: {mode: " + mode +
+                          ", to: [10.0.2.0/24], ports: [8001], when_down: reject}}]");
+        LongRelay relay(network, "10.0.2.11:8001");
+        EXPECT_TRUE(relay.works());
+
+        gateway.reloads("listeners: [{name: b, bind: [\"10.0.1.1:8500\"]}]");
+        EXPECT_TRUE(relay.works()) << gateway.log();
+        LongRelay direct(network, "10.0.2.11:8001", "10.0.1.3");
+        EXPECT_TRUE(direct.works());
+        EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("state", ""), "ok");
+        gateway.reloads("listeners: []");
+        EXPECT_TRUE(relay.works()) << gateway.log();
+        run({"ip", "rule", "del", "priority", "773", "iif", "outside"}, network.gateway().place()); // looked after, too
+        EXPECT_TRUE(relay.works()) << gateway.log();
+
+        relay.closes();
+        EXPECT_TRUE(eventually([&] { return gateway.kernel_state() == before; })) << gateway.kernel_state();
+        EXPECT_TRUE(direct.works()) << "nobody intercepted it";
+        gateway.stops();
+    }
 }
 
 TEST_F(Reload, FailsNotOneRequestUnderLoad)
