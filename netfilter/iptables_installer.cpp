@@ -250,8 +250,7 @@ Plan IptablesInstaller::completed(Plan plan) const
     plan.heartbeat_port = beat_.port();
     plan.heartbeat_port_v6 = beat_v6_ ? beat_v6_->port() : std::uint16_t{0};
     plan.network_sets = ipset_.has_value();
-    const bool is_nothing = plan.captures.empty() && plan.policy_rules.empty();
-    if (in_force_ && !is_nothing) carry_over(plan, *in_force_);
+    if (in_force_ && !is_nothing(plan)) carry_over(plan, *in_force_);
     return plan;
 }
 
@@ -262,7 +261,7 @@ Result<> IptablesInstaller::install(const Plan& asked)
     if (auto fits = check_families(asked); !fits) return fits;
     look_for_sets(asked);
     const Plan plan = completed(asked);
-    if (plan.captures.empty() && plan.policy_rules.empty()) {
+    if (is_nothing(plan)) {
         auto guarded = guard(plan);
         auto removed = remove();
         return guarded ? removed : guarded;

@@ -35,6 +35,12 @@ Error lacking(const std::string& what)
     return {Fault::system, Side::gateway, "read back after installing, the kernel lacks: " + what};
 }
 
+Error owned_by_another(const Settings& settings)
+{
+    return {Fault::denied, Side::gateway,
+            "another gatewayd (or process) owns table inet " + settings.table + ": stop it first"};
+}
+
 class NftInstaller final : public PlanInstaller {
 public:
     NftInstaller(const Settings& settings, NftContext owner, NftContext reader, Policy policy, Heartbeat heartbeat)
@@ -62,6 +68,8 @@ private:
     std::vector<int> sockets() const override { return {owner_.socket(), heartbeat_.socket().number()}; }
 
     Result<> refuse_foreign_table();
+    Result<> claim();
+    void drop_claim();
     Result<> learn();
     bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
     bool is_in_force(const Plan& plan) const;
@@ -78,6 +86,7 @@ private:
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
     bool beating_ = false;
     bool leftovers_of_iptables_ = false; // there may be some
+    bool claimed_ = false; // the table is ours, with nothing in it yet
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -87,17 +96,33 @@ Result<> NftInstaller::refuse_foreign_table()
     const auto listing = reader_.list_table(settings_.table);
     if (!listing) return listing.error();
     if (listing->empty()) return {};
-    if (listing->find("flags owner") != std::string::npos)
-        return Error{Fault::denied, Side::gateway,
-                     "another gatewayd (or process) owns table inet " + settings_.table + ": stop it first"};
+    if (listing->find("flags owner") != std::string::npos) return owned_by_another(settings_);
     return Error{Fault::refused, Side::gateway,
                  "table inet " + settings_.table + " exists and is nobody's: remove it with: nft delete table inet " +
                      settings_.table};
 }
 
+/// Of several that start in the same instant one gets the table, before any of them touches what has no owner: policy
+/// rules, routes, the guard.
+Result<> NftInstaller::claim()
+{
+    if (in_force_ || claimed_) return {};
+    if (auto free = refuse_foreign_table(); !free) return free;
+    const auto made = owner_.run("add table inet " + settings_.table + " { flags owner; }\n");
+    if (!made && made.error().fault == Fault::denied) return owned_by_another(settings_);
+    claimed_ = static_cast<bool>(made);
+    return made;
+}
+
+void NftInstaller::drop_claim()
+{
+    if (in_force_ || !std::exchange(claimed_, false)) return;
+    static_cast<void>(owner_.run("delete table inet " + settings_.table + '\n'));
+}
+
 Result<> NftInstaller::sweep()
 {
-    if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto claimed = claim(); !claimed) return claimed;
     if (!in_force_ && settings_.table.size() <= max_chain_prefix) {
         if (const auto free = own_iptables(settings_); !free) return free.error();
         leftovers_of_iptables_ = true;
@@ -107,7 +132,7 @@ Result<> NftInstaller::sweep()
 
 Result<> NftInstaller::guard(const Plan& plan)
 {
-    if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto claimed = claim(); !claimed) return claimed;
     if (auto held = guard_.hold(plan); !held) return held.error();
     // Only now that this one stands: what is to be closed stays closed.
     if (std::exchange(leftovers_of_iptables_, false)) return sweep_iptables(settings_);
@@ -153,6 +178,7 @@ void NftInstaller::restore_table(const Plan& failed)
     std::string text = "delete table inet " + failed.settings.table + '\n';
     if (in_force_) text += nft_text(*in_force_);
     if (owner_.run(text)) captures_ = captures_a;
+    claimed_ = false;
 }
 
 Result<std::string> NftInstaller::missing_in_table(const Plan& plan, std::string_view captures)
@@ -209,10 +235,11 @@ Result<> NftInstaller::install(const Plan& wanted)
     plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
     if (auto guarded = guard(plan); !guarded) return guarded;
-    if (plan.captures.empty() && plan.policy_rules.empty()) return remove();
+    if (is_nothing(plan)) return drop_claim(), remove();
     if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {
         if (in_force_ && !learned_) static_cast<void>(guard_.hold(*in_force_));
+        drop_claim();
         return error;
     };
     const auto added = policy_.add(plan);
@@ -300,6 +327,7 @@ Result<> NftInstaller::learn()
 
 Result<> NftInstaller::take_out(const Plan& plan)
 {
+    claimed_ = false;
     // `add` first: the table may be gone already, and that is what was wanted.
     const std::string table = "inet " + plan.settings.table;
     return owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');

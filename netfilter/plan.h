@@ -22,8 +22,7 @@ struct PolicyRule {
     friend auto operator<=>(const PolicyRule&, const PolicyRule&) = default;
 };
 
-/// Everything that is to hold in the kernel, as a value. Two equal plans need no change. With policy rules and no
-/// captures, connections under way go on and nothing new is captured.
+/// Everything that is to hold in the kernel, as a value. Two equal plans need no change.
 struct Plan {
     Settings settings;
     std::vector<Capture> captures;        ///< in order; the first that fits a packet takes it
@@ -36,7 +35,11 @@ struct Plan {
     bool zones_twins = false;             ///< the same of connections that have a twin
     bool zones_kept = false;              ///< the same of connections made as a client beside NAT
     bool network_sets = false;            ///< of iptables: many networks are a set (network_sets.h), not a rule each
+    bool lingers = false;                 ///< nothing new is captured, and connections under way go on
 };
+
+/// Nothing is to hold at all.
+inline bool is_nothing(const Plan& plan) { return plan.captures.empty() && plan.policy_rules.empty() && !plan.lingers; }
 
 /// Pure. `present` are the host's interfaces other than loopback.
 Plan make_plan(const Settings& settings, std::vector<Capture> captures, std::vector<std::string> present);

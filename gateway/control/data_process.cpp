@@ -186,10 +186,14 @@ private:
         if (prepared_ == nullptr || prepared_->number != order->generation)
             co_return Error{Fault::malformed, Side::gateway, "commit of what was not prepared", {}};
         if (order->added.size() + (order->log_file ? 1 : 0) != message.descriptors.size())
-            co_return Error{Fault::malformed, Side::gateway, "sockets and descriptors differ in number", {}};
+            co_return Error{Fault::malformed,
+                            Side::gateway,
+                            "not all listening sockets arrived: too many files are open already",
+                            {}};
         log_.send_to(prepared_->session.access, order->log_file ? std::move(message.descriptors.back()) : Descriptor{});
 
         start_workers(order->workers);
+        if (generation_ != nullptr) earlier_.emplace_back(generation_);
         generation_ = std::exchange(prepared_, nullptr);
         protection_.apply(generation_->session, order->sockets.size());
         std::vector<std::string> keep;
@@ -206,7 +210,15 @@ private:
         });
         co_await all_arrived(gathering);
         if (gathering->missing > 0) log::warning("not every worker has taken over the new configuration yet");
-        co_return std::string{};
+        co_return oldest();
+    }
+
+    /// The number of the oldest configuration that a connection under way still has.
+    std::string oldest()
+    {
+        std::erase_if(earlier_, [](const auto& generation) { return generation.expired(); });
+        const auto first = earlier_.empty() ? generation_ : earlier_.front().lock();
+        return first == nullptr ? std::string{} : std::to_string(first->number);
     }
 
     void start_workers(std::size_t count)
@@ -264,7 +276,7 @@ private:
         if (gathering->missing > 0)
             co_return Error{
                 Fault::timed_out, Side::gateway, std::to_string(gathering->missing) + " workers do not turn", {}};
-        co_return std::string{};
+        co_return oldest();
     }
 
     Task<session::Counters> count(std::size_t& silent)
@@ -437,7 +449,8 @@ private:
         std::async(std::launch::async, [] { return tls::DialContext::make({}); });
     netfilter::Settings kernel_;        // of the newest configuration; a reload cannot change them
     session::GenerationPtr generation_; // in force
-    session::GenerationPtr prepared_;   // built, not in force yet
+    std::vector<std::weak_ptr<const session::Generation>> earlier_; // of connections under way; the oldest first
+    session::GenerationPtr prepared_;                               // built, not in force yet
     double requests_per_second_ = 0;
 };
 

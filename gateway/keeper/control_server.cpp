@@ -7,18 +7,14 @@
 #include "gateway/base/socket_stream.h"
 #include "gateway/http/body.h"
 #include "gateway/http/encode.h"
-#include "gateway/keeper/giving_to.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <fcntl.h>
-#include <filesystem>
 #include <grp.h>
 #include <list>
 #include <span>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 namespace gw::keeper {
 
@@ -38,65 +34,6 @@ struct BodyCount {
 private:
     std::size_t& count_;
 };
-
-Result<sockaddr_un> unix_name(const std::string& path)
-{
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.size() >= sizeof name.sun_path)
-        return Error{Fault::malformed,
-                     Side::gateway,
-                     "admin.socket: the path is longer than " + std::to_string(sizeof name.sun_path - 1) + " bytes",
-                     {}};
-    std::copy(path.begin(), path.end(), name.sun_path);
-    return name;
-}
-
-/// `errno`, or, when it is that this user may not, what is wanted.
-Error socket_file_error(const std::string& what)
-{
-    if ((errno != EACCES && errno != EPERM) || ::geteuid() == 0) return system_error("admin.socket: " + what);
-    return Error{Fault::system,
-                 Side::gateway,
-                 "admin.socket: no permission for " + what +
-                     ": start gatewayd as root or by its unit (`systemctl start gateway`), or name a socket in a "
-                     "folder that this user may write to",
-                 {}};
-}
-
-/// Whoever may rename files there could put another file in the socket's place while it is made, or afterwards a socket
-/// of their own that takes gatewayctl's orders.
-Result<> check_folder(const std::filesystem::path& folder)
-{
-    struct stat found {};
-    if (::stat(folder.c_str(), &found) != 0) return socket_file_error(folder.string());
-    if (::access(folder.c_str(), W_OK) != 0) return socket_file_error(folder.string());
-    const bool ours = found.st_uid == 0 || found.st_uid == ::geteuid();
-    const bool others_write = (found.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (found.st_mode & S_ISVTX) == 0;
-    if (ours && !others_write) return {};
-    return Error{Fault::refused,
-                 Side::gateway,
-                 "admin.socket: others may write to " + folder.string() +
-                     ": give it to root or to the gateway's user, and take the right to write from all others",
-                 {}};
-}
-
-/// A socket file may be left over from a process that was killed: then nobody answers, and it can go.
-Result<> clear_path(const std::string& path, const sockaddr_un& name)
-{
-    struct stat found {};
-    if (::lstat(path.c_str(), &found) != 0) return {};
-    if (!S_ISSOCK(found.st_mode))
-        return Error{Fault::refused, Side::gateway, "admin.socket: " + path + " exists and is no socket", {}};
-    const Descriptor probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (::connect(probe.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0)
-        return Error{Fault::refused,
-                     Side::gateway,
-                     "another gatewayd serves " + path + ": stop it first, or give this one another admin.socket",
-                     {}};
-    if (::unlink(path.c_str()) != 0) return socket_file_error(path);
-    return {};
-}
 
 std::optional<gid_t> group_id(const std::string& name)
 {
@@ -137,7 +74,7 @@ ControlServer::~ControlServer() { close(); }
 void ControlServer::close()
 {
     if (unix_ != nullptr) {
-        if (!unix_->closed) ::unlink(path_.c_str());
+        if (!unix_->closed) file_.remove();
         unix_->close();
         unix_.reset();
     }
@@ -160,7 +97,7 @@ void ControlServer::adopt(Listeners listeners, const std::string& path, const st
         group_ = *gid;
         group_known_ = true;
     }
-    path_ = path;
+    file_ = ControlSocketFile::of(path);
     listen_on(listeners.control.release(), AF_UNIX, false, unix_);
     if (!metrics || !listeners.metrics.is_open()) return;
     metrics_endpoint_ = metrics;
@@ -185,34 +122,13 @@ void ControlServer::listen_on(int descriptor, int family, bool metrics_only, std
 
 Result<> ControlServer::open_unix(const std::string& path, const std::string& group)
 {
-    const auto name = unix_name(path);
-    if (!name) return name.error();
-    std::error_code failed;
-    const auto folder = std::filesystem::absolute(path, failed).parent_path();
-    std::filesystem::create_directories(folder, failed);
-    if (failed) {
-        errno = failed.value();
-        return socket_file_error(folder.string());
-    }
-    const auto safe = check_folder(folder);
-    if (!safe) return safe.error();
-    const auto cleared = clear_path(path, *name);
-    if (!cleared) return cleared.error();
-
-    Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    // The file must never be open to more than it will be: made with no rights for others, then given its group.
-    const auto mask = ::umask(0177);
-    const bool bound = ::bind(socket.number(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) == 0;
-    ::umask(mask);
-    if (!bound) return socket_file_error(path);
-    if (const auto gid = group_id(group)) {
-        group_ = *gid;
-        const GivingTo giving{*gid};
-        group_known_ = ::lchown(path.c_str(), static_cast<uid_t>(-1), *gid) == 0 && ::chmod(path.c_str(), 0660) == 0;
-    }
-    if (::listen(socket.number(), 128) != 0) return system_error("admin.socket: " + path);
-    path_ = path;
-    listen_on(socket.release(), AF_UNIX, false, unix_);
+    const auto gid = group_id(group);
+    auto socket = ControlSocketFile::open(path, gid);
+    if (!socket) return socket.error();
+    group_ = gid.value_or(0);
+    group_known_ = gid.has_value();
+    file_ = ControlSocketFile::of(path);
+    listen_on(socket->release(), AF_UNIX, false, unix_);
     return {};
 }
 
@@ -272,7 +188,7 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
         Descriptor accepted{
             ::accept4(listening->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
         if (!accepted.is_open()) {
-            if (errno == EMFILE || errno == ENFILE) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                 listening->pause.expires_after(pause_when_full);
                 auto paused = co_await listening->pause.async_wait(as_outcome);
                 (void)paused;

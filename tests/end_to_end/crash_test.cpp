@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 namespace gw::lab {
@@ -112,6 +113,61 @@ TEST_F(Crash, OfAFrozenDataProcessIsNoticed)
     EXPECT_TRUE(eventually([&] { return serving() != before; }, Milliseconds{30'000})) << gateway.log();
     EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 200);
     EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+}
+
+TEST_F(Crash, OfAProcessThatTakesInNoMessageAnyMoreIsNoticed)
+{
+    const auto large = intercepting("routes: [{to: \"respond:201 x\"}]\n") + "# " + std::string(600'000, 'x') + "\n";
+    gateway.runs_with(intercepting("routes: [{to: \"respond:201 x\"}]"));
+    ASSERT_TRUE(next_is_ready());
+    const int frozen = serving();
+    ::kill(frozen, SIGSTOP);
+    gateway.is_given(large);
+    Process reload({Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file(), "reload"});
+    EXPECT_TRUE(eventually([&] { return ::kill(frozen, 0) != 0; })) << gateway.log();
+    EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+    EXPECT_NE(reload.wait().exit_code, 0) << "it was under way";
+    EXPECT_TRUE(eventually([&] { return network.client("10.0.1.2").asks("http://10.0.2.11/").status == 201; }));
+    gateway.reloads(large);
+}
+
+TEST_F(Crash, OfAFrozenWaitingProcessIsMended)
+{
+    gateway.runs_with(intercepting());
+    ASSERT_TRUE(next_is_ready());
+    const int first = serving();
+    for (const int id : gateway.process_ids("gateway-data")) {
+        if (id == first) continue;
+        ::kill(id, SIGSTOP);
+        EXPECT_TRUE(eventually([&] { return ::kill(id, 0) != 0; }, Milliseconds{30'000})) << gateway.log();
+    }
+    EXPECT_TRUE(next_is_ready()) << gateway.log();
+    EXPECT_EQ(serving(), first);
+}
+
+TEST_F(Crash, ServesOnWithoutAnAccessLogThatCannotBeOpenedAnyMore)
+{
+    Folder folder;
+    const auto logs = folder.path("logs");
+    std::filesystem::create_directory(logs);
+    const auto yaml = intercepting("routes: [{to: \"respond:201 x\"}]\nlogs: {access: {to: " + logs + "/access}}");
+    gateway.runs_with(yaml);
+    ASSERT_TRUE(next_is_ready());
+    std::filesystem::remove_all(logs);
+    for (int turn = 0; turn < 2; ++turn) {
+        const int before = serving();
+        kills_the_data_process();
+        ASSERT_TRUE(eventually([&] { return serving() > 0 && serving() != before; }));
+        EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 201) << gateway.log();
+        EXPECT_THAT(status()["problems"].dump(), HasSubstr("access log " + logs));
+        EXPECT_THAT(gateway.log(), HasSubstr("lines go on to the file that was open"));
+    }
+    EXPECT_THAT(gateway.ctl({"reload"}).err, HasSubstr("access log " + logs)) << "that much can wait";
+    std::filesystem::create_directory(logs);
+    gateway.reloads(yaml);
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/again").status, 201);
+    EXPECT_TRUE(eventually([&] { return read_file(logs + "/access").find("/again") != std::string::npos; }));
+    EXPECT_EQ(status().value("state", ""), "ok") << status();
 }
 
 TEST_F(Crash, AgainAndAgainMakesTheNextStartWait)

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sys/stat.h>
 
 namespace gw::lab {
 namespace {
@@ -99,12 +100,7 @@ TEST_F(Upgrade, FailsNotOneRequestUnderLoad)
 
 TEST_F(Upgrade, LeavesConnectionsUnderWayToEndInTheirOwnTime)
 {
-    Origin echo(network.servers(), "10.0.2.11:8001", [](Origin::Connection& connection) {
-        for (;;) {
-            const auto said = connection.receives_until("\n");
-            if (said.empty() || !connection.sends(said)) return;
-        }
-    });
+    Origin echo(network.servers(), "10.0.2.11:8001", repeats_lines());
     gateway.runs_with(intercepting());
     auto relayed = network.client("10.0.1.2").dials("10.0.2.11:8001");
     relayed.sends("\x01 one\n");
@@ -120,6 +116,113 @@ TEST_F(Upgrade, LeavesConnectionsUnderWayToEndInTheirOwnTime)
     EXPECT_EQ(successor(), next);
 }
 
+TEST_F(Upgrade, UpgradeAfterUpgradeLeavesConnectionsUnderWayAlone)
+{
+    Origin server(network.servers(), "10.0.2.11:8001", repeats_lines());
+    gateway.runs_with(intercepting());
+    LongRelay of_the_first(network, "10.0.2.11:8001");
+    EXPECT_TRUE(of_the_first.works());
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    const int second = successor();
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    EXPECT_TRUE(eventually([&] { return ::kill(second, 0) != 0; })) << "it carries nothing, and ends";
+    EXPECT_TRUE(of_the_first.works()) << gateway.log();
+    LongRelay of_the_third(network, "10.0.2.11:8001", "10.0.1.3");
+    EXPECT_TRUE(of_the_third.works());
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    EXPECT_TRUE(of_the_first.works() && of_the_third.works()) << gateway.log();
+    // What only the rules of the newest one lead here goes on, too, when it has new ones.
+    gateway.reloads(intercepting("routes: [{to: \"respond:204\"}]"));
+    EXPECT_TRUE(of_the_first.works() && of_the_third.works()) << gateway.log();
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204);
+
+    of_the_first.closes();
+    EXPECT_TRUE(eventually([&] { return !gateway.is_running(); })) << "the first ends with its last connection";
+    EXPECT_TRUE(of_the_third.works());
+}
+
+TEST_F(Upgrade, LeavesNobodyBehindWhenTheNewestIsKilled)
+{
+    Origin server(network.servers(), "10.0.2.11:8001", repeats_lines());
+    gateway.runs_with(intercepting());
+    LongRelay relay(network, "10.0.2.11:8001");
+    EXPECT_TRUE(relay.works());
+    for (int turn = 0; turn < 2; ++turn) ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    ::kill(successor(), SIGKILL);
+    EXPECT_TRUE(eventually([&] { return !gateway.is_running() && orphans().empty(); }));
+    EXPECT_EQ(gateway.rules(), "");
+}
+
+TEST_F(Upgrade, AStopGivesConnectionsOfTheProcessesBeforeTheirTime)
+{
+    const auto before = gateway.kernel_state();
+    Origin server(network.servers(), "10.0.2.11:8001", repeats_lines());
+    Origin web(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    LongRelay relay(network, "10.0.2.11:8001");
+    EXPECT_TRUE(relay.works());
+    auto idle = network.client("10.0.1.3").dials("10.0.2.11:80");
+    idle.sends(request("GET", "/", "a.example"));
+    EXPECT_EQ(receive_message(idle).body, "fine");
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    const int next = successor();
+
+    ::kill(next, SIGTERM);
+    EXPECT_TRUE(gateway.notifications().heard("STOPPING=1"));
+    EXPECT_EQ(idle.receives_all(), "") << "it waits for nothing";
+    EXPECT_TRUE(relay.works()) << gateway.log();
+    EXPECT_EQ(::kill(next, 0), 0) << "its rules are needed";
+    relay.closes();
+    EXPECT_TRUE(eventually([&] { return !gateway.is_running() && orphans().empty(); }));
+    EXPECT_EQ(gateway.kernel_state(), before);
+}
+
+TEST_F(Upgrade, AStopEndsWhatGoesOnForLongerThanItsTime)
+{
+    Origin server(network.servers(), "10.0.2.11:8001", repeats_lines());
+    gateway.runs_with(intercepting("timeouts: {drain: 1s}"));
+    LongRelay of_the_first(network, "10.0.2.11:8001");
+    EXPECT_TRUE(of_the_first.works());
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    LongRelay of_the_second(network, "10.0.2.11:8001", "10.0.1.3");
+    EXPECT_TRUE(of_the_second.works());
+
+    const auto start = std::chrono::steady_clock::now();
+    ::kill(successor(), SIGTERM);
+    EXPECT_TRUE(eventually([&] { return !gateway.is_running() && orphans().empty(); }));
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds{1});
+    EXPECT_FALSE(of_the_first.works());
+    EXPECT_FALSE(of_the_second.works());
+    EXPECT_EQ(gateway.rules(), "");
+}
+
+TEST_F(Upgrade, StaysWithTheOldOneWhenTheNewOneCannotHaveTheRules)
+{
+    gateway.runs_with(intercepting("routes: [{to: \"respond:204\"}]"));
+    ASSERT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204);
+    const auto rules = gateway.rules();
+    {
+        // The guard's table belongs to somebody else, so nobody can exchange rules.
+        const auto pipe = folder_.path("commands");
+        ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+        std::ofstream commands(pipe, std::ios::in | std::ios::out);
+        commands << "add table inet gateway_guard { flags owner; }\nlist tables\n" << std::flush;
+        Process owner({"sh", "-c", "exec nft -i < \"$0\"", pipe}, network.gateway().place());
+        ASSERT_TRUE(owner.wrote(
+            [](const std::string& out, const std::string&) { return out.find("gateway_guard") != std::string::npos; }));
+        const auto refused = gateway.ctl({"upgrade"});
+        EXPECT_EQ(refused.exit_code, 1);
+        EXPECT_THAT(refused.err, HasSubstr("rules: "));
+        EXPECT_EQ(successor(), -1);
+        EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204);
+        EXPECT_EQ(gateway.rules(), rules);
+        EXPECT_THAT(status()["problems"].dump(), HasSubstr("rules: "));
+    }
+    EXPECT_TRUE(eventually([&] { return status().value("state", "") == "ok"; })) << status() << gateway.log();
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204);
+}
+
 TEST_F(Upgrade, ReloadsAndUpgradesAgainAfterwards)
 {
     Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
@@ -130,7 +233,7 @@ TEST_F(Upgrade, ReloadsAndUpgradesAgainAfterwards)
     ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
     EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 204) << "the configuration in force";
     gateway.reloads("listeners: []");
-    EXPECT_EQ(gateway.rules(), "");
+    EXPECT_TRUE(eventually([&] { return gateway.rules().empty(); })) << "once nothing is under way";
 }
 
 TEST_F(Upgrade, ToldToTheServiceManager)

@@ -241,6 +241,19 @@ TEST_F(ControlServerTest, LetsTheOldestIdlerMakeRoomAndNobodyWait)
     stop();
 }
 
+TEST_F(ControlServerTest, LeavesAFileThatIsAnothers)
+{
+    ASSERT_TRUE(server.open_unix(path, "no-such-group"));
+    EXPECT_FALSE(fs::exists(path + ".lock"));
+    fs::remove(path); // as somebody would who takes it for a dead one
+    ControlServer second{io, wheel, settings, {}};
+    ASSERT_TRUE(second.open_unix(path, "no-such-group"));
+    server.close();
+    EXPECT_TRUE(fs::exists(path));
+    second.close();
+    EXPECT_FALSE(fs::exists(path));
+}
+
 TEST_F(ControlServerTest, RemovesItsFileWhenItCloses)
 {
     ASSERT_TRUE(server.open_unix(path, "no-such-group"));
