@@ -67,11 +67,6 @@ private:
                 "no header for it");
             return;
         }
-        if (notes.client_address != nullptr && listener.client_address == intake::ClientAddress::keep)
-            report_.add(
-                notes.client_address->place, path + "client_address",
-                "\"keep\" is not supported yet with \"proxy_protocol\"; send_proxy of a pool tells the server who "
-                "the client is");
         if (listener.proxy_protocol->trusted.empty())
             warn(here, path + "proxy_protocol.trusted",
                  "nobody is trusted to send a PROXY header, so every connection is refused");

@@ -75,7 +75,10 @@ public:
         for (std::size_t at = 0; at < listeners().size(); ++at) {
             const auto& listener = listeners()[at];
             const auto& notes = draft_.listeners[at];
-            if (!listener.intercept) continue;
+            if (!listener.intercept) {
+                check_bound_address(at);
+                continue;
+            }
             const auto* intercept = notes.entry->find("intercept");
             if (listener.is_external()) {
                 check_external(at, *intercept);
@@ -154,6 +157,25 @@ private:
         if (fresh) return;
         report_.add(node.place, std::move(path),
                     endpoint.text() + " is taken already, at " + draft_.position(first->second).text());
+    }
+
+    /// Nothing leads the upstream's answers to a client's address back to a connection that was not taken over.
+    void check_bound_address(std::size_t at)
+    {
+        const auto& listener = listeners()[at];
+        const auto* written = draft_.listeners[at].client_address;
+        if (!written || listener.client_address == intake::ClientAddress::gateway) return;
+        const auto path = path_of("listeners", at, "client_address");
+        if (listener.proxy_protocol)
+            report_.add(written->place, path,
+                        in_quotes(written->text) +
+                            " is not supported yet with \"proxy_protocol\"; send_proxy of a pool tells the server who "
+                            "the client is");
+        else
+            report_.add(written->place, path,
+                        in_quotes(written->text) +
+                            " needs \"intercept\": with \"bind\" alone the upstream sees the gateway's address; leave "
+                            "it out, or write gateway");
     }
 
     void check_external(std::size_t at, const Node& intercept)

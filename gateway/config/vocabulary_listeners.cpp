@@ -215,7 +215,7 @@ Type listener()
          "of the connections that one HTTP client needs to the upstreams, the first gets it. Where an address or a "
          "port "
          "cannot be kept, the next best is used, and the log says so: `source` and `source_fallback` of a record. "
-         "Default: `keep` with `intercept`, `gateway` with `bind`.",
+         "Default: `keep` with `intercept`; with `bind` alone it is `gateway`, and nothing else.",
          apply_client_address},
         {"default",
          default_type(),

@@ -2,11 +2,13 @@
 
 #include "tests/netfilter/plans.h"
 
+#include <chrono>
 #include <gtest/gtest.h>
 
 using namespace gw;
 using namespace gw::netfilter;
 using namespace gw::netfilter::testing;
+using namespace std::string_literals;
 
 namespace {
 
@@ -81,6 +83,47 @@ TEST(ReadBack, MissesAnElement)
     EXPECT_EQ(difference_of(changed("dport 80 ", "dport 8080 ")), "rule \"capture 1 IPv4 web\" lacks 80");
     EXPECT_EQ(difference_of(changed("{ 192.0.2.0/24, 198.51.100.7 } t", "{ 192.0.2.0/24, 198.51.100.77 } t")),
               "rule \"capture 1 IPv4 web\" lacks 198.51.100.7");
+}
+
+TEST(ReadBack, KnowsWordsByTheirEndsAlsoInQuotes)
+{
+    const auto of = [](const char* interface) {
+        return make_plan({}, {capture("web", {"192.0.2.0/24"}, {{80, 80}})}, {interface, "eth1"});
+    };
+    const auto listing_of = [](const Plan& plan) {
+        auto text = "table inet gateway {\n\tchain prerouting {\n\t\ttype filter hook prerouting priority 0;\n\t}\n"s;
+        std::string chain;
+        for (const Rule& rule : rules_of(plan, captures_a)) {
+            if (rule.chain != chain) text += "\t}\n\tchain " + (chain = rule.chain) + " {\n";
+            text += "\t\t" + rule.text + " comment \"" + rule.comment + "\"\n";
+        }
+        return text + "\t}\n}\n";
+    };
+    EXPECT_EQ(difference(of("lan,1"), captures_a, listing_of(of("lan,1"))), "");
+    EXPECT_EQ(difference(of("lan"), captures_a, listing_of(of("lan,1"))), "rule \"divert\" lacks \"lan\"");
+}
+
+TEST(ReadBack, OfAHundredThousandNetworksTakesNoLongerThanTheirTextIsLong)
+{
+    auto web = capture("web", {}, {{80, 80}});
+    std::string elements;
+    for (std::uint32_t i = 0; i < 100'000; ++i) {
+        const auto at =
+            std::to_string(20 + i / 32'768) + '.' + std::to_string(i / 128 % 256) + '.' + std::to_string(i * 2 % 256);
+        web.intercept.to.push_back(Network::parse("10." + at).value());
+        elements += (i == 0 ? "10." : ", 10.") + at;
+    }
+    const auto many = make_plan({}, {web}, {"eth0"});
+    const std::string_view few = "192.0.2.0/24, 198.51.100.7";
+    auto listing = printed;
+    for (auto at = listing.find(few); at != std::string::npos; at = listing.find(few)) // both rules
+        listing.replace(at, few.size(), elements);
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_EQ(difference(many, captures_a, listing), "");
+    listing.erase(listing.find("10.20.0.4, "), 11);
+    EXPECT_EQ(difference(many, captures_a, listing), "rule \"capture 1 IPv4 web\" lacks 10.20.0.4");
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{5})
+        << "element by element it takes minutes";
 }
 
 TEST(ReadBack, SeesWhatIsTooMuchOrOutOfOrder)
