@@ -1,7 +1,7 @@
 // A new configuration is put in force whole or not at all, and nobody is disturbed by it.
 
+#include "tests/end_to_end/mechanisms.h"
 #include "tests/end_to_end/reload_load.h"
-#include "tests/end_to_end/scene.h"
 
 #include <csignal>
 #include <sys/stat.h>
@@ -204,6 +204,42 @@ TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
 
     EXPECT_EQ(receive_message(client).body, "at last");
     EXPECT_EQ(gateway.process().wait().exit_code, 0);
+}
+
+TEST_F(Reload, EndsWhatIsUnderWayWhenTheTimeToDrainIsOver)
+{
+    using Clock = std::chrono::steady_clock;
+    constexpr Milliseconds drain{2'000};
+    Origin origin(network.servers(), "10.0.2.11:8001", echoes_lines());
+    Origin origin_v6(network.servers(), "[fd00:2::11]:8001", echoes_lines());
+    gateway.runs_with(intercepting("timeouts: {drain: 2s}\n"));
+    std::vector<Socket> streams;
+    for (int each = 0; each < 50; ++each) {
+        streams.push_back(each % 2 == 0 ? network.client("10.0.1.3").dials("10.0.2.11:8001")
+                                        : network.client("fd00:1::3").dials("[fd00:2::11]:8001"));
+        ASSERT_TRUE(talks(streams.back())) << each;
+    }
+
+    const auto told = Clock::now();
+    gateway.process().signal(SIGTERM);
+    ASSERT_TRUE(gateway.notifications().heard("STOPPING=1"));
+    int rounds = 0;
+    for (; Clock::now() - told < drain * 3 / 4; ++rounds)
+        for (auto& stream : streams) ASSERT_TRUE(talks(stream)) << "round " << rounds;
+    EXPECT_GT(rounds, 0);
+    const auto ended = gateway.process().wait();
+    const auto took = std::chrono::duration_cast<Milliseconds>(Clock::now() - told);
+
+    EXPECT_EQ(ended.exit_code, 0);
+    EXPECT_GE(took, drain) << "it did not wait for them";
+    EXPECT_LE(took, drain + Milliseconds{1'000});
+    for (auto& stream : streams) {
+        EXPECT_EQ(stream.receives_all(), "");
+        EXPECT_TRUE(stream.at_end());
+    }
+    EXPECT_EQ(gateway.rules(), "");
+    std::printf("%d rounds of 50 streams after the signal, ended after %ld ms\n", rounds,
+                static_cast<long>(took.count()));
 }
 
 } // namespace

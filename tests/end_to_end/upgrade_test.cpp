@@ -293,5 +293,130 @@ link.recv(1)
     gateway.reloads(intercepting("routes: [{to: \"respond:204\"}]"));
 }
 
+// --- programs that fail later
+
+/// Stands between the keeper and the program that is to succeed it, and hands on what they say: question, configuration
+/// with sockets and rules, commit. How many answers it lets by is the first line; then it ends the program.
+constexpr std::string_view go_between = R"(
+import os, signal, socket, struct
+def message(source):
+    head, descriptors, _, _ = socket.recv_fds(source, 24, 250, socket.MSG_WAITALL)
+    if len(head) < 24: os._exit(1)
+    size, text = struct.unpack_from("=IIQII", head)[3], b""
+    while len(text) < size: text += source.recv(size - len(text))
+    return head, text, descriptors
+def hand_on(source, to):
+    head, text, descriptors = message(source)
+    socket.send_fds(to, [head], descriptors) if descriptors else to.sendall(head)
+    to.sendall(text)
+    for each in descriptors: os.close(each)
+keeper = socket.socket(fileno=3)
+ours, theirs = socket.socketpair()
+child = os.fork()
+if child == 0:
+    os.dup2(theirs.fileno(), 3)
+    os.execv(program, [program, "--role", "successor", "--link-fd", "3"])
+theirs.close()
+for turn in range(3):
+    hand_on(keeper, ours)
+    if turn < answers: hand_on(ours, keeper)
+    else:
+        message(ours)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os._exit(1)
+)";
+
+/// Takes everything and then says that it cannot.
+constexpr std::string_view unable = R"(
+import socket, struct
+keeper = socket.socket(fileno=3)
+for kind, text in ((5, b'{"protocol": 1, "version": "9.9"}'), (6, b"it cannot")):
+    head, descriptors, _, _ = socket.recv_fds(keeper, 24, 250, socket.MSG_WAITALL)
+    size, number = struct.unpack_from("=IIQII", head)[3], struct.unpack_from("=IIQII", head)[2]
+    while size > 0: size -= len(keeper.recv(size))
+    keeper.sendall(struct.pack("=IIQII", 0x67773031, kind, number, len(text), 0) + text)
+keeper.recv(1)
+)";
+
+TEST_F(Upgrade, GoesOnAsBeforeWhenTheNewOneFailsInTheMiddleOfIt)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    const std::string closed =
+        "listeners: [{name: web, intercept: {to: [10.0.2.0/24], ports: [80], when_down: reject}}]\n";
+    gateway.runs_with(closed);
+    const auto rules = gateway.rules();
+    fs::copy_file(Gateway::program_file("gatewayd"), folder_.path("real"));
+    const std::string python = "#!/usr/bin/env python3\n";
+    const auto between = python + "program = \"" + folder_.path("real") + "\"\nanswers = ";
+    Load kept(network, true), fresh(network, false);
+    ASSERT_TRUE(eventually([&] { return kept.good > 10 && fresh.good > 10; }));
+
+    struct Row {
+        const char* name;
+        std::string program;
+        int lost; ///< requests that its data process may have had under way
+    };
+    for (const auto& row : {Row{"cannot take over", python + std::string(unable), 0},
+                            Row{"dies when it serves beside the old one", between + "1\n" + std::string(go_between), 1},
+                            Row{"dies with rules and sockets taken", between + "2\n" + std::string(go_between), 1}}) {
+        SCOPED_TRACE(row.name);
+        const int failed_before = fresh.bad;
+        installs_text(row.program);
+        const auto refused = gateway.ctl({"upgrade"});
+        EXPECT_EQ(refused.exit_code, 1) << refused.out;
+        EXPECT_THAT(refused.err, HasSubstr("this process goes on as before"));
+        EXPECT_EQ(successor(), -1);
+        const auto before_kept = kept.good.load(), before_fresh = fresh.good.load();
+        EXPECT_TRUE(eventually([&] { return kept.good > before_kept + 5 && fresh.good > before_fresh + 5; }));
+        EXPECT_LE(fresh.bad - failed_before, row.lost);
+        EXPECT_EQ(gateway.rules(), rules);
+        EXPECT_TRUE(eventually([&] { return status().value("state", "") == "ok"; })) << status();
+    }
+    EXPECT_EQ(kept.bad, 0) << "of " << kept.good;
+
+    // It still has everything: to reload, and to hand it over.
+    gateway.reloads(closed + "routes: [{path: /new, to: \"respond:204\"}]");
+    installs([this](const std::string& file) { fs::copy_file(folder_.path("real"), file); });
+    ASSERT_EQ(gateway.ctl({"upgrade"}).exit_code, 0) << gateway.log();
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/new").status, 204);
+}
+
+TEST_F(Upgrade, GoesToAnOlderVersionAndBack)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting());
+    const auto version = status().value("version", "");
+    ASSERT_GE(version.size(), 5u);
+    auto older = version;
+    older.replace(older.size() - 3, 3, "0.9"); // as long as before, so that it fits into the program
+    ASSERT_NE(older, version);
+    auto program = read_file(Gateway::program_file("gatewayd"));
+    int exchanged = 0;
+    for (auto found = program.find(version + '\0'); found != std::string::npos;
+         found = program.find(version + '\0', found + 1), ++exchanged)
+        program.replace(found, version.size(), older);
+    ASSERT_GT(exchanged, 0);
+    fs::copy_file(Gateway::program_file("gatewayd"), folder_.path("newer"));
+    Load kept(network, true), fresh(network, false);
+    ASSERT_TRUE(eventually([&] { return kept.good > 10 && fresh.good > 10; }));
+
+    for (const bool back : {false, true}) {
+        back ? installs([this](const std::string& file) { fs::copy_file(folder_.path("newer"), file); })
+             : installs_text(program);
+        const auto changed = gateway.ctl({"upgrade", "--json"});
+        ASSERT_EQ(changed.exit_code, 0) << changed.err << gateway.log();
+        EXPECT_EQ(Json::parse(changed.out).value("from", ""), back ? older : version);
+        EXPECT_EQ(status().value("version", ""), back ? version : older);
+        const auto before_kept = kept.good.load(), before_fresh = fresh.good.load();
+        EXPECT_TRUE(eventually([&] { return kept.good > before_kept + 5 && fresh.good > before_fresh + 5; }));
+        EXPECT_THAT(gateway.rules(), HasSubstr("tproxy"));
+    }
+    kept.end();
+    fresh.end();
+    EXPECT_EQ(kept.bad, 0) << "of " << kept.good;
+    EXPECT_EQ(fresh.bad, 0) << "of " << fresh.good;
+}
+
 } // namespace
 } // namespace gw::lab
