@@ -86,7 +86,7 @@ private:
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
     bool beating_ = false;
     bool leftovers_of_iptables_ = false; // there may be some
-    bool claimed_ = false; // the table is ours, with nothing in it yet
+    bool claimed_ = false;               // the table is ours, with nothing in it yet
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -234,7 +234,7 @@ Result<> NftInstaller::install(const Plan& wanted)
     Plan plan = wanted;
     plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
-    if (auto guarded = guard(plan); !guarded) return guarded;
+    if (auto guarded = guard(plan); !guarded) return drop_claim(), guarded;
     if (is_nothing(plan)) return drop_claim(), remove();
     if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {

@@ -378,8 +378,7 @@ Task<Result<HttpSession::Next>> HttpSession::forward()
     for (bool again = false;; again = true) {
         auto target = target_of_decision();
         if (target.within != nullptr && target.host.empty()) {
-            Error nameless{
-                Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
+            Error nameless{Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
             co_return co_await answer_error(std::move(nameless));
         }
         const bool yields = yields_port(target);
