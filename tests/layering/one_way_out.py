@@ -20,7 +20,7 @@ GUARD = re.compile(r"guard_?(?:->|\.)check\(")
 CHECKED = {"gateway/upstream/direct.cpp", "gateway/datagram/upstream_socket.cpp"}
 LOCAL = {
     "gateway/ctl/client.cpp": ("AF_UNIX", "the control socket"),
-    "gateway/keeper/control_server.cpp": ("AF_UNIX", "asks whether another daemon serves the control socket"),
+    "gateway/keeper/control_socket_file.cpp": ("AF_UNIX", "asks whether another daemon serves the control socket"),
     "netfilter/heartbeat.cpp": ("loopback(v6)", "to itself, so that the rules see it"),
     "netfilter/iptables_owner.cpp": ("AF_UNIX", "asks whether another daemon holds the rules of this name"),
 }
