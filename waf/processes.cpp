@@ -36,13 +36,14 @@ int poll_limit(Deadline::Clock::time_point until)
     return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
-void kill_process(int id)
-{
-    if (::kill(id, SIGKILL) != 0 && errno != ESRCH)
-        log::error("inspector: " + describe(system_error("end process " + std::to_string(id))));
-}
-
 Descriptor watch_process(int id) { return Descriptor{static_cast<int>(::syscall(SYS_pidfd_open, id, 0))}; }
+
+/// By its descriptor: signals to numbers are forbidden where this runs (confine.h).
+void kill_process(const Descriptor& process)
+{
+    if (::syscall(SYS_pidfd_send_signal, process.number(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH)
+        log::error("inspector: " + describe(system_error("end a process")));
+}
 
 } // namespace
 
@@ -104,6 +105,8 @@ Result<> Processes::start_template()
     const auto id = start_program(program_, pair->theirs.number());
     if (!id) return id.error();
     template_id_ = *id;
+    template_ = watch_process(*id);
+    if (!template_.is_open()) return system_error("a descriptor of gateway-inspector");
     pair->theirs.reset();
     pending_ = std::move(pair->ours);
     std::string text;
@@ -207,7 +210,7 @@ void Processes::take(const Note& note)
     made.answer_by = Time::max();
     made.process_id = note.process_id;
     made.process = watch_process(note.process_id);
-    if (!made.wanted) kill_process(made.process_id);
+    if (!made.wanted) kill_process(made.process);
 }
 
 // At once: it holds nothing that is worth a farewell, and one that is stopped hears only this.
@@ -215,7 +218,8 @@ void Processes::end_template()
 {
     pending_.reset();
     if (const pid_t id = template_id_.exchange(0); id != 0) {
-        kill_process(id);
+        kill_process(template_);
+        template_.reset();
         ::waitpid(id, nullptr, 0);
     }
     Descriptor link;
@@ -242,7 +246,7 @@ void Processes::end_all()
     const std::lock_guard lock{mutex_};
     for (const auto& [number, made] : made_) {
         if (made.process_id == 0) continue;
-        kill_process(made.process_id);
+        kill_process(made.process);
         ::waitpid(made.process_id, nullptr, 0);
     }
     made_.clear();
@@ -283,7 +287,7 @@ void Processes::forget(std::uint64_t number)
     if (known == made_.end()) return;
     auto& made = known->second;
     made.wanted = false;
-    if (made.process_id != 0) return kill_process(made.process_id);
+    if (made.process_id != 0) return kill_process(made.process);
     if (made.answer_by == Time::max()) made_.erase(known); // its template died before it could tell
 }
 

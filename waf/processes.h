@@ -89,7 +89,8 @@ private:
     std::optional<Result<>> first_;
     std::condition_variable first_known_;
 
-    Descriptor pending_; // of the watcher's thread: the link while the rules are compiled
+    Descriptor template_; // of the watcher's thread: the process, to end it by
+    Descriptor pending_;  // of the watcher's thread: the link while the rules are compiled
     bool reported_ = false;
     Time last_start_{};
     std::thread watcher_;

@@ -93,9 +93,10 @@ Type limits_type()
          "How many flows of UDP at once, for each worker; one more ends the quietest, one without any answer first.",
          [](Draft& d, const Node& n) { d.settings.datagram.flows = integer_in(n); }},
         {"per_client", integer(0, 10'000'000), "20000",
-         "The same, of one client: an IPv4 address, or the /64 of an IPv6 address. 0: no limit. It also bounds what a "
-         "loop of "
-         "plain TCP can take.",
+         "How many connections of one client at once, and as many flows of UDP beside them; one more is reset, or its "
+         "datagrams are dropped. A client is an IPv4 address, or the /64 of an IPv6 address. 0: no limit. It also "
+         "bounds "
+         "what a loop of plain TCP can take.",
          [](Draft& d, const Node& n) { d.settings.session.per_client = integer_in(n); }},
         {"memory",
          size(16 * 1024 * 1024, 1ULL << 46),

@@ -170,7 +170,9 @@ Type limits()
 {
     return mapping({
         {"connections", integer(0, 10'000'000), "0",
-         "How many connections at once come in here; one more is reset at once. 0: only what holds for all listeners.",
+         "How many connections at once come in here; one more is reset at once. Of UDP: how many flows; datagrams of "
+         "one "
+         "more are dropped. 0: only what holds for all listeners.",
          [](Draft& d, const Node& n) { d.listener().max_connections = integer_in(n); }},
         {"per_client", integer(0, 10'000'000), "0",
          "The same, of one client: an IPv4 address, or the /64 of an IPv6 address. Behind a load balancer, of whom its "

@@ -25,7 +25,7 @@ struct Identity {
 Identity identity_of(const char* name)
 {
     const auto* known = name == nullptr ? nullptr : ::getpwnam(name);
-    return known == nullptr || known->pw_uid == 0 ? Identity{} : Identity{known->pw_uid, known->pw_gid};
+    return known == nullptr || known->pw_uid == 0 ? Identity{} : Identity{known->pw_uid, nobody};
 }
 
 Result<> become(const Identity& identity)

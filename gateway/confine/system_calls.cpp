@@ -2,13 +2,18 @@
 
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <memory>
 #include <sched.h>
 #include <seccomp.h>
 #include <string>
 #include <string_view>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
+#include <vector>
 
 namespace gw::confine {
 
@@ -28,7 +33,7 @@ using FilterPtr = std::unique_ptr<void, decltype([](void* filter) { ::seccomp_re
 
 int allow_sockets(void* filter, int number)
 {
-    for (const int family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}) {
+    for (const int family : {AF_INET, AF_INET6, AF_NETLINK}) {
         const auto wanted = SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family));
         if (const int failed = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, wanted); failed != 0)
             return failed;
@@ -63,7 +68,59 @@ Result<> allow_all(void* filter, std::span<const char* const> names, Code code)
     return {};
 }
 
+/// What a filter refuses that allows all else.
+struct Refusal {
+    const char* call;
+    scmp_arg_cmp when;
+};
+
+constexpr scmp_datum_t socket_types = 0xf;    // the rest are flags
+constexpr scmp_datum_t low_half = 0xffffffff; // what the kernel reads of an int
+
+scmp_arg_cmp is_int(unsigned argument, scmp_datum_t value)
+{
+    return SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, low_half, value);
+}
+
+/// A number is also that of any thread, so naming one process is not enough where a call takes those.
+std::vector<Refusal> of_others()
+{
+    const auto parent = static_cast<scmp_datum_t>(::getppid());
+    return {
+        {"kill", SCMP_A0(SCMP_CMP_GE, 0)}, // always
+        {"tkill", SCMP_A0(SCMP_CMP_GE, 0)},
+        {"tgkill", SCMP_A0(SCMP_CMP_NE, static_cast<scmp_datum_t>(::getpid()))},
+        {"pidfd_open", is_int(0, parent)},
+        {"pidfd_open", SCMP_A1(SCMP_CMP_NE, 0)}, // of a thread
+        {"prlimit64", SCMP_A0(SCMP_CMP_NE, 0)},
+        // A descriptor can be made to send a signal.
+        {"fcntl", is_int(1, F_SETOWN)},
+        {"fcntl", is_int(1, F_SETOWN_EX)},
+        {"fcntl", is_int(1, F_SETSIG)},
+        {"ioctl", is_int(1, FIOSETOWN)},
+        {"ioctl", is_int(1, SIOCSPGRP)},
+        // One of a pair of these can be connected anew.
+        {"socketpair", SCMP_A1(SCMP_CMP_MASKED_EQ, socket_types, SOCK_DGRAM)},
+    };
+}
+
 } // namespace
+
+Result<> spare_parent()
+{
+    const FilterPtr filter{::seccomp_init(SCMP_ACT_ALLOW)};
+    if (!filter) return system_error("seccomp filter");
+    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
+    for (const auto& refusal : of_others()) {
+        const int number = ::seccomp_syscall_resolve_name(refusal.call);
+        if (number == __NR_SCMP_ERROR) continue;
+        const int failed = ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ERRNO(EPERM), number, 1, &refusal.when);
+        if (failed != 0) return failure(failed, std::string("seccomp rule for ") + refusal.call);
+    }
+    if (const int failed = ::seccomp_load(filter.get()); failed != 0) return failure(failed, "seccomp load");
+    return {};
+}
 
 Result<> allow_system_calls(std::span<const char* const> names, Code code)
 {

@@ -24,8 +24,8 @@ constexpr std::array allowed{
     "sched_getaffinity", "membarrier", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday",
     "time", "getrandom", "getcpu", "setitimer", "sysinfo", "uname", "getrusage", "times", "restart_syscall",
     // signals and children
-    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "kill", "tgkill", "wait4",
-    "waitid", "pidfd_open", "pidfd_send_signal", "execve",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "tgkill", "wait4", "waitid",
+    "pidfd_open", "pidfd_send_signal", "execve",
     // reading files
     "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "lseek", "access",
     "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "chdir", "getdents64", "fadvise64", "umask",
@@ -51,6 +51,7 @@ Result<> confine_data_process()
     const auto forbidden = confine::forbid_writing_files();
     if (!forbidden) return forbidden.error();
     if (!*forbidden) log::debug("this kernel has no Landlock: the data process's user alone limits what it can write");
+    if (auto spared = confine::spare_parent(); !spared) return spared;
     return confine::allow_system_calls(allowed, confine::Code::loadable);
 }
 

@@ -9,6 +9,7 @@ std::string_view name_of(Drop drop)
     case Drop::no_destination: return "no_destination";
     case Drop::own_address: return "own_address";
     case Drop::denied: return "denied";
+    case Drop::limited: return "limited";
     case Drop::no_socket: return "no_socket";
     case Drop::to_upstream: return "to_upstream";
     case Drop::to_client: return "to_client";

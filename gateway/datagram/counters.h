@@ -13,12 +13,13 @@ enum class Drop {
     no_destination, ///< the kernel did not say where it was going
     own_address,    ///< it was going to the gateway itself
     denied,         ///< its listener lets nothing through
+    limited,        ///< its client or its listener has as many flows as it may
     no_socket,      ///< no socket towards the upstream could be had
     to_upstream,    ///< the kernel did not take it: a full queue, no route, too large
     to_client,      ///< the same on the way back
     queue_full,     ///< it came faster than it could be taken from a listening socket
 };
-inline constexpr std::size_t drop_count = 8;
+inline constexpr std::size_t drop_count = 9;
 std::string_view name_of(Drop drop);
 
 /// What a worker has counted of UDP. Of ended flows and those under way.

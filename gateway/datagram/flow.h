@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -74,6 +75,7 @@ struct Flow : Watched {
     Clock::time_point last{}; ///< datagram either way
     Ending ending = Ending::idle;
     std::optional<Error> error; ///< with `refused` and `failed`
+    std::shared_ptr<void> pass; ///< what the worker counts it by
 
 private:
     friend class FlowTable;

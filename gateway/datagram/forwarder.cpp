@@ -240,6 +240,12 @@ Flow* Forwarder::flow_for(Listener& listener, const FlowKey& key, std::size_t si
 
 Flow* Forwarder::begin_flow(Listener& listener, const FlowKey& key, std::size_t size_bytes)
 {
+    auto pass = host_.admit(listener.policy.listener, key.client);
+    if (pass == nullptr) {
+        drop(Drop::limited);
+        tell(Unreachable::port, key, size_bytes, true);
+        return nullptr;
+    }
     while (flows_.size() >= settings_.flows) {
         auto& quietest = *flows_.first_to_evict();
         if (quietest.first_slot_ != Flow::none) send_upstream(quietest); // what came in the same batch still goes out
@@ -249,6 +255,7 @@ Flow* Forwarder::begin_flow(Listener& listener, const FlowKey& key, std::size_t 
     auto& flow = flows_.add(key, now_);
     flow.began_at = std::chrono::system_clock::now();
     flow.listener = &listener;
+    flow.pass = std::move(pass);
     ++counters_.flows;
     host_.flow_began(flow);
     if (sweep_deadline_.at() == Clock::time_point::max()) sweep_later();
@@ -370,6 +377,7 @@ void Forwarder::end(Flow& flow, Ending why)
     if (!flow.answered) ++counters_.unanswered;
     flows_.remove(flow);
     close(flow);
+    flow.pass.reset();
     host_.flow_ended(flow);
 }
 

@@ -38,6 +38,8 @@ public:
     class Host {
     public:
         virtual ~Host() = default;
+        /// Whether one more may begin. Null: it may not. What is given stays with the flow until its end.
+        virtual std::shared_ptr<void> admit(const std::string& listener, const Endpoint& client) = 0;
         virtual void flow_began(Flow& flow) = 0; ///< gives it its number
         virtual void flow_ended(const Flow& flow) = 0;
     };

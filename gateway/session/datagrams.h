@@ -19,6 +19,7 @@ public:
     struct Reporting {
         Counters& counters;
         std::uint64_t& next_id;
+        std::function<std::shared_ptr<void>(const std::string& listener, const Endpoint& client)> admit;
         std::function<void(const datagram::Flow&)> ended; ///< writes its record
     };
     Datagrams(asio::io_context& io, DeadlineWheel& wheel, Reporting reporting);
@@ -36,6 +37,10 @@ public:
     void for_each_flow(const std::function<bool(datagram::Flow&)>& visit) { forwarder_.for_each_flow(visit); }
 
 private:
+    std::shared_ptr<void> admit(const std::string& listener, const Endpoint& client) override
+    {
+        return reporting_.admit(listener, client);
+    }
     void flow_began(datagram::Flow& flow) override;
     void flow_ended(const datagram::Flow& flow) override;
 

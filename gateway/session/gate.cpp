@@ -99,9 +99,9 @@ std::size_t Gate::clients() const
 void Gate::leave(const Pass& pass)
 {
     if (pass.by_listener_and_client_) leave_client(key_of(pass.client_, pass.listener_->number));
-    if (pass.by_client_) leave_client(key_of(pass.client_, 0));
+    if (pass.by_client_) leave_client(key_of(pass.client_, pass.everywhere_));
     if (pass.listener_ != nullptr) pass.listener_->inside.fetch_sub(1, std::memory_order_relaxed);
-    inside_.fetch_sub(1, std::memory_order_relaxed);
+    if (pass.everywhere_ == all_connections) inside_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 std::variant<Gate::Pass, TurnedAway> Gate::enter_unnamed(Listener& listener, const Caps& of_listener)
@@ -121,7 +121,7 @@ std::optional<TurnedAway> Gate::name(Pass& pass, const Caps& of_listener, const 
 {
     pass.client_ = client;
     if (const auto limit = per_client_.load(std::memory_order_relaxed); limit != 0) {
-        pass.by_client_ = enter_client(key_of(client, 0), limit);
+        pass.by_client_ = enter_client(key_of(client, pass.everywhere_), limit);
         if (!pass.by_client_) return TurnedAway::per_client;
     }
     if (of_listener.per_client != 0) {
@@ -139,6 +139,19 @@ std::variant<Gate::Pass, TurnedAway> Gate::enter(Listener& listener, const Caps&
     if (pass == nullptr) return entered;
     if (const auto reason = name(*pass, of_listener, client)) return *reason;
     return entered;
+}
+
+std::variant<Gate::Pass, TurnedAway> Gate::enter_flow(Listener& listener, const Caps& of_listener,
+                                                      const Address& client)
+{
+    if (shedding_.load(std::memory_order_relaxed)) return TurnedAway::memory;
+    const auto others_there = listener.inside.fetch_add(1, std::memory_order_relaxed);
+    Pass pass{*this, listener};
+    pass.everywhere_ = all_flows;
+    if (of_listener.connections != 0 && others_there >= of_listener.connections)
+        return TurnedAway::listener_connections;
+    if (const auto reason = name(pass, of_listener, client)) return *reason;
+    return pass;
 }
 
 } // namespace gw::session

@@ -38,7 +38,8 @@ struct Caps {
 /// Counts the connections under way, over all workers: all of them, by listener, and by client; lets no more in than
 /// the limits, exactly. A client is an IPv4 address or the /64 of an IPv6 address. What is kept for a client goes with
 /// its last connection, so the memory is bounded by the connections. The drain of a stopping process waits until it is
-/// empty. For any thread.
+/// empty, and does not wait for flows of UDP, which are counted beside: their clients and listeners have the same
+/// limits for them once more. For any thread.
 class Gate {
 public:
     explicit Gate(std::size_t limit);
@@ -48,17 +49,19 @@ public:
     /// A listener's count. One for each name; stays as long as the gate.
     struct Listener {
         std::uint32_t number = 0;
-        std::atomic<std::size_t> inside{0};
+        std::atomic<std::size_t> inside{0}; // connections, or flows
     };
     Listener& listener(std::string_view name);
 
 private:
     struct Key {
         std::uint64_t network = 0;
-        std::uint32_t scope = 0; // 0: everywhere, else the number of a listener
+        std::uint32_t scope = 0; // everywhere, or the number of a listener
         bool v6 = false;
         friend bool operator==(const Key&, const Key&) = default;
     };
+    static constexpr std::uint32_t all_connections = 0;
+    static constexpr std::uint32_t all_flows = ~std::uint32_t{0};
     static Key key_of(const Address& client, std::uint32_t scope);
 
 public:
@@ -66,7 +69,8 @@ public:
     public:
         Pass(Pass&& other) noexcept
             : gate_(std::exchange(other.gate_, nullptr)), listener_(other.listener_), client_(other.client_),
-              by_client_(other.by_client_), by_listener_and_client_(other.by_listener_and_client_)
+              everywhere_(other.everywhere_), by_client_(other.by_client_),
+              by_listener_and_client_(other.by_listener_and_client_)
         {}
         Pass& operator=(Pass&&) = delete;
         ~Pass()
@@ -81,6 +85,7 @@ public:
         Gate* gate_;
         Listener* listener_ = nullptr;
         Address client_;
+        std::uint32_t everywhere_ = all_connections; // of what kind it is
         bool by_client_ = false;
         bool by_listener_and_client_ = false;
     };
@@ -90,6 +95,9 @@ public:
     std::variant<Pass, TurnedAway> enter_unnamed(Listener& listener, const Caps& of_listener);
     /// And now he is. Once a pass. None: he may stay.
     std::optional<TurnedAway> name(Pass& pass, const Caps& of_listener, const Address& client);
+
+    /// A flow of UDP. Of the limits that hold everywhere, only that of a client is for it.
+    std::variant<Pass, TurnedAway> enter_flow(Listener& listener, const Caps& of_listener, const Address& client);
 
     /// Counts as one that is under way, whatever the limits: a drain waits for it.
     Pass hold()

@@ -65,14 +65,17 @@ struct Worker::Acceptor {
 Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix)
     : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)),
       records_(number, log, wheel_),
-      datagrams_(io_, wheel_, {counters_, next_id_, [this](const datagram::Flow& flow) {
-                                   const auto id = id_prefix_ + std::to_string(flow.number);
-                                   records_.add(
-                                       generation_->session.access.format,
-                                       {RecordKind::flow, flow.error.has_value(), is_exempt(flow)},
-                                       [&](std::string& out) { append_json_line(out, flow, id); },
-                                       [&](std::string& out) { append_human_line(out, flow, id); });
-                               }})
+      datagrams_(io_, wheel_,
+                 {counters_, next_id_,
+                  [this](const std::string& listener, const Endpoint& client) { return admit_flow(listener, client); },
+                  [this](const datagram::Flow& flow) {
+                      const auto id = id_prefix_ + std::to_string(flow.number);
+                      records_.add(
+                          generation_->session.access.format,
+                          {RecordKind::flow, flow.error.has_value(), is_exempt(flow)},
+                          [&](std::string& out) { append_json_line(out, flow, id); },
+                          [&](std::string& out) { append_human_line(out, flow, id); });
+                  }})
 {
     thread_ = std::thread{[this] {
         const auto name = "worker-" + std::to_string(number_);
@@ -335,6 +338,17 @@ void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& 
         return;
     }
     serve(std::move(accepted), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
+}
+
+std::shared_ptr<void> Worker::admit_flow(const std::string& listener, const Endpoint& client)
+{
+    const auto* settings = generation_->listener(listener);
+    if (settings == nullptr) return nullptr;
+    auto entered = gate_.enter_flow(gate_.listener(listener), {settings->max_connections, settings->max_per_client},
+                                    client.address);
+    if (auto* pass = std::get_if<Gate::Pass>(&entered)) return std::make_shared<Gate::Pass>(std::move(*pass));
+    note_turned_away(std::get<TurnedAway>(entered), listener, client);
+    return nullptr;
 }
 
 void Worker::note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client)

@@ -82,6 +82,7 @@ private:
     void admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor);
     void serve(Descriptor socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
                Gate::Pass pass);
+    std::shared_ptr<void> admit_flow(const std::string& listener, const Endpoint& client);
     void note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client);
     void install(GenerationPtr generation);
     void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);

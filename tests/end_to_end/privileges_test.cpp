@@ -79,6 +79,19 @@ TEST_F(Appliance, TheControlSocketIsGivenToItsGroupWithoutTheRightToGiveAnything
     EXPECT_EQ(run_well({"stat", "-c", "%U %G %a", socket}), "root daemon 660\n");
 }
 
+TEST_F(Appliance, TheDataProcessMayNotUseTheControlSocket)
+{
+    gateway.runs_with("listeners: []\n"); // the socket is given to the group `gateway`, where there is one
+    const auto data = gateway.process_ids("gateway-data").at(0);
+    EXPECT_EQ(of_process(data, "Gid"), "65534\t65534\t65534\t65534");
+    const auto user = of_process(data, "Uid");
+    const auto asked = run({"setpriv", "--reuid", user.substr(0, user.find('\t')), "--regid", "65534", "--clear-groups",
+                            Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file(), "status"},
+                           network.gateway().place());
+    EXPECT_NE(asked.exit_code, 0);
+    EXPECT_THAT(asked.err, HasSubstr("no permission"));
+}
+
 TEST_F(Appliance, AnInspectorHoldsNothingAtAll)
 {
     gateway.runs_with(intercepting("waf: {mode: block}\n"));

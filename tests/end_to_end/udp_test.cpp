@@ -272,6 +272,46 @@ TEST_F(Udp, EndsTheQuietestUnansweredFlowWhenThereAreTooMany)
     EXPECT_EQ(counted.value("flows_active", 0), 10);
 }
 
+TEST_F(Udp, LetsOneClientHaveAsManyFlowsAsItMayAndOthersTheirs)
+{
+    DatagramServer server(network.servers(), "10.0.2.10:5000", echoes_datagrams());
+    gateway.runs_with(datagrams("limits: {per_client: 3, connections: 4}", "workers: 2\n"));
+    std::vector<DatagramSocket> greedy;
+    for (int i = 0; i < 3; ++i) {
+        greedy.push_back(client("10.0.1.3:0"));
+        EXPECT_EQ(ask(greedy.back(), "10.0.2.10:5000", "mine"), "mine");
+    }
+    auto fourth = client("10.0.1.3:0");
+    fourth.connects(at("10.0.2.10:5000"));
+    fourth.sends(at("10.0.2.10:5000"), "and mine");
+    EXPECT_EQ(fourth.hears_error(), ECONNREFUSED);
+    auto other = client("10.0.1.4:0");
+    EXPECT_EQ(ask(other, "10.0.2.10:5000", "hers"), "hers");
+    auto fifth = client("10.0.1.5:0");
+    fifth.connects(at("10.0.2.10:5000"));
+    fifth.sends(at("10.0.2.10:5000"), "too many");
+    EXPECT_EQ(fifth.hears_error(), ECONNREFUSED);
+
+    EXPECT_EQ(ask(greedy[0], "10.0.2.10:5000", "again"), "again") << "nobody was ended for it";
+    EXPECT_EQ(server.count(), 5U);
+    EXPECT_EQ(status()["dropped"].value("limited", 0), 2);
+    const auto listener = Json::parse(gateway.ctl({"status", "--json"}).out)["listeners"][0];
+    EXPECT_EQ(listener["turned_away"], Json::parse(R"({"listener_connections": 1, "listener_per_client": 1})"));
+    EXPECT_THAT(gateway.log(), HasSubstr("limits.per_client of the listener is reached"));
+}
+
+TEST_F(Udp, CountsTheFlowsOfAClientOverAllListeners)
+{
+    DatagramServer server(network.servers(), "10.0.2.10:5000", echoes_datagrams());
+    gateway.runs_with(datagrams("", "limits: {per_client: 1}\n" + std::string(quick)));
+    auto one = client("10.0.1.3:0"), two = client("10.0.1.3:0");
+    EXPECT_EQ(ask(one, "10.0.2.10:5000", "first"), "first");
+    two.sends(at("10.0.2.10:5000"), "second");
+    EXPECT_TRUE(eventually([&] { return status()["dropped"].value("limited", 0) == 1; })) << status();
+    EXPECT_EQ(flow_record(one.name().text()).value("ended", ""), "idle");
+    EXPECT_EQ(ask(two, "10.0.2.10:5000", "now"), "now") << "there is room again";
+}
+
 TEST_F(Udp, EndsFlowsThatAreQuietForLongEnough)
 {
     DatagramServer server(network.servers(), "10.0.2.10:5000", echoes_datagrams());

@@ -51,6 +51,36 @@ TEST_F(GateTest, CountsAClientOverAllListeners)
     EXPECT_FALSE(comes("192.0.2.1", "mail"));
 }
 
+TEST_F(GateTest, CountsFlowsOfUdpBesideConnections)
+{
+    gate.set_limits({1, 2});
+    std::list<Gate::Pass> flows;
+    const auto begins = [&](const char* client, Caps caps = {}) -> std::optional<TurnedAway> {
+        auto entered = gate.enter_flow(gate.listener("dns"), caps, address(client));
+        if (const auto* reason = std::get_if<TurnedAway>(&entered)) return *reason;
+        flows.push_back(std::move(std::get<Gate::Pass>(entered)));
+        return std::nullopt;
+    };
+    EXPECT_FALSE(comes("192.0.2.1"));
+    EXPECT_FALSE(begins("192.0.2.1"));
+    EXPECT_FALSE(begins("192.0.2.1")) << "limits.connections is not for them";
+    EXPECT_EQ(begins("192.0.2.1"), TurnedAway::per_client);
+    EXPECT_EQ(begins("192.0.2.2", {2, 0}), TurnedAway::listener_connections);
+    EXPECT_FALSE(begins("192.0.2.2", {3, 1}));
+    EXPECT_EQ(begins("192.0.2.2", {9, 1}), TurnedAway::listener_per_client);
+    EXPECT_EQ(gate.inside(), 1U) << "a drain waits for the connection alone";
+    EXPECT_EQ(comes("192.0.2.3"), TurnedAway::connections);
+    flows.clear();
+    EXPECT_EQ(gate.listener("dns").inside, 0U);
+    EXPECT_FALSE(begins("192.0.2.1"));
+    gate.set_shedding(true);
+    EXPECT_EQ(begins("192.0.2.9"), TurnedAway::memory);
+    flows.clear();
+    inside.clear();
+    EXPECT_EQ(gate.clients(), 0U);
+    EXPECT_EQ(gate.inside(), 0U);
+}
+
 TEST_F(GateTest, CountsAClientWhoIsNamedLaterFromThenOn)
 {
     gate.set_limits({2, 1});
