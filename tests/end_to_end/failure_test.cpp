@@ -325,6 +325,31 @@ TEST_F(Failure, IsClosedFromTheStartOn)
     EXPECT_LE(load.uninspected(), before + 2) << "those that were under way";
 }
 
+/// Only the first piece of a packet says for which port it is.
+TEST_F(Failure, IsClosedForPacketsInPieces)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", echoes_lines());
+    DatagramServer server(network.servers(), "10.0.2.11:5000", echoes_datagrams());
+    const Pieces client(network);
+    auto open = client.dials("10.0.2.11:80"); // before there was a gateway
+    ASSERT_TRUE(talks(open));
+    for (const std::string mode : {"tproxy", "redirect"}) {
+        gateway.runs_with("listeners:\n  - {name: web, intercept: {mode: " + mode +
+                          ", to: [10.0.2.0/24], ports: [80], when_down: drop}}\n"
+                          "  - {name: udp, intercept: {transport: udp, to: [10.0.2.0/24], ports: [5000], "
+                          "when_down: drop}}\n");
+        gateway.is_killed();
+        const Arrivals arrivals(network);
+        const auto pieces = client.sent();
+        open.sends(std::string(4'000, 'x'));
+        DatagramSocket socket(client.place(), *Endpoint::parse("10.0.3.2:0"));
+        socket.sends(*Endpoint::parse("10.0.2.11:5000"), std::string(4'000, 'x'));
+        ASSERT_TRUE(eventually([&] { return client.sent() > pieces + 7; })) << "nothing was taken to pieces";
+        EXPECT_FALSE(socket.receives(Milliseconds{300}));
+        EXPECT_EQ(arrivals.by(), Arrivals::Count{}) << mode;
+    }
+}
+
 TEST_F(Failure, IsClosedForDestinationsThatARuleOfOthersExchangesForAnother)
 {
     run_well({"nft",
