@@ -1,5 +1,6 @@
 #include "gateway/base/poller.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -175,6 +176,12 @@ void Poller::turn()
     }
 }
 
+Wakeup::~Wakeup()
+{
+    for (auto* socket : sockets_)
+        if (socket != nullptr) socket->wakes_ = nullptr;
+}
+
 // --- one socket
 
 Watched::Watched(Poller& poller, Descriptor socket, Trigger trigger)
@@ -205,10 +212,14 @@ std::uint32_t Watched::wanted(bool room) const noexcept
     return events;
 }
 
-void Watched::wake(Wakeup* whom)
+void Watched::wake(Wakeup& whom)
 {
-    wakes_ = whom;
-    if (whom != nullptr && is_open() && slot_ == no_slot) poller_.watch(*this, wanted(false));
+    assert(wakes_ == nullptr);
+    const auto room = std::find(whom.sockets_.begin(), whom.sockets_.end(), nullptr);
+    assert(room != whom.sockets_.end());
+    *room = this;
+    wakes_ = &whom;
+    if (is_open() && slot_ == no_slot) poller_.watch(*this, wanted(false));
 }
 
 void Watched::found_full() noexcept
@@ -231,8 +242,10 @@ void Watched::abort() noexcept
 
 void Watched::close() noexcept
 {
-    if (!is_open()) return;
     abort();
+    if (wakes_ != nullptr) std::replace(wakes_->sockets_.begin(), wakes_->sockets_.end(), this, {});
+    wakes_ = nullptr;
+    if (!is_open()) return;
     poller_.forget(*this);
     socket_.reset();
 }

@@ -3,6 +3,7 @@
 #include "gateway/base/descriptor.h"
 #include "gateway/base/task.h"
 
+#include <array>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -65,11 +66,12 @@ private:
     bool resuming_ = false; // `ready_` is being gone through, or will be
 };
 
-/// For one who waits for whatever comes first of several sockets, which were told to wake it: `Watched::wake`. What
+/// For one who waits for whatever comes first of two sockets, which were told to wake it: `Watched::wake`. What
 /// came is said by their marks; it may also be that one of them was aborted or closed.
 class Wakeup {
 public:
     explicit Wakeup(Poller& poller) noexcept : poller_(poller) {}
+    ~Wakeup();
     Wakeup(const Wakeup&) = delete;
     Wakeup& operator=(const Wakeup&) = delete;
 
@@ -90,6 +92,7 @@ private:
     friend class Watched;
     Poller& poller_;
     Poller::Waiter waiter_;
+    std::array<Watched*, 2> sockets_{}; // that know of it
 };
 
 /// One socket, and who waits for it: one reader and one writer at most.
@@ -138,8 +141,8 @@ public:
     /// EINPROGRESS.
     auto writable() { return wait(writer_, false); }
 
-    /// All that comes wakes `whom` from now on; null: nobody. It must be told so before `whom` ends.
-    void wake(Wakeup* whom);
+    /// All that comes wakes `whom` from now on, until one of both ends or this is closed. It has room for two sockets.
+    void wake(Wakeup& whom);
 
     /// What waits now fails, later, in a turn of its own.
     void abort() noexcept;
@@ -147,6 +150,7 @@ public:
 
 private:
     friend class Poller;
+    friend class Wakeup;
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
 
     void begin_wait(Poller::Waiter& waiter, Poller::Waiter handler, bool reads, bool may_be_cancelled);

@@ -10,27 +10,6 @@ namespace gw::relay {
 
 namespace {
 
-/// While it lives, both wake who waits.
-class Waking {
-public:
-    Waking(SocketStream& one, SocketStream& other, Wakeup& whom) : one_(one), other_(other)
-    {
-        one_.watched().wake(&whom);
-        other_.watched().wake(&whom);
-    }
-    ~Waking()
-    {
-        one_.watched().wake(nullptr);
-        other_.watched().wake(nullptr);
-    }
-    Waking(const Waking&) = delete;
-    Waking& operator=(const Waking&) = delete;
-
-private:
-    SocketStream& one_;
-    SocketStream& other_;
-};
-
 Task<> move_between_sockets(Ends& ends, SocketStream& client, SocketStream& upstream, Buffer& from_client,
                             Buffer& from_upstream, Counts& counts)
 {
@@ -49,7 +28,8 @@ Task<> move_between_sockets(Ends& ends, SocketStream& client, SocketStream& upst
                          from_upstream,
                          {counts.to_client_bytes, counts.spliced_bytes, &counts.first_to_client_at}};
     Wakeup wakeup{client.watched().poller()};
-    const Waking waking{client, upstream, wakeup};
+    client.watched().wake(wakeup);
+    upstream.watched().wake(wakeup);
     for (;;) {
         const bool onward_waits = onward.step();
         const bool back_waits = back.step();

@@ -260,6 +260,63 @@ TEST_F(PollerTest, OneThatClosesAnotherOfTheSameTurnHarmsNobody)
     EXPECT_FALSE(second->is_open());
 }
 
+TEST_F(PollerTest, WakesOneWhoWaitsForTwo)
+{
+    auto [first, far_first] = pair();
+    auto [second, far_second] = pair();
+    auto wakeup = std::make_unique<Wakeup>(poller);
+    first->wake(*wakeup);
+    second->wake(*wakeup);
+    int woken = 0;
+    auto waits = [](Wakeup& on, int& into) -> Task<void> {
+        auto waited = co_await on.wait();
+        (void)waited;
+        ++into;
+    };
+    const auto wait = [&] {
+        empty(*first);
+        if (second->is_open()) empty(*second);
+        asio::co_spawn(io, waits(*wakeup, woken), asio::detached);
+        run_what_is_ready();
+    };
+    wait();
+    say(far_second);
+    run_out();
+    EXPECT_EQ(woken, 1);
+    EXPECT_TRUE(second->maybe_readable());
+    wait();
+    say(far_first);
+    run_out();
+    EXPECT_EQ(woken, 2);
+    // Room is told only to who found none.
+    wait();
+    const std::string much(1 << 20, 'x');
+    while (::send(first->number(), much.data(), much.size(), MSG_DONTWAIT) > 0) {
+    }
+    first->found_full();
+    EXPECT_FALSE(first->maybe_writable());
+    std::string taken(1 << 22, ' ');
+    while (::recv(far_first.number(), taken.data(), taken.size(), MSG_DONTWAIT) > 0) {
+    }
+    run_out();
+    EXPECT_EQ(woken, 3);
+    EXPECT_TRUE(first->maybe_writable());
+    // A deadline, then a close; then either of them ends before the other.
+    wait();
+    first->abort();
+    run_out();
+    EXPECT_EQ(woken, 4);
+    wait();
+    second->close();
+    run_out();
+    EXPECT_EQ(woken, 5);
+    second.reset();
+    wakeup.reset();
+    say(far_first);
+    run_what_is_ready();
+    first.reset();
+}
+
 TEST(Poller, LeavesNothingWhenItsLoopIsDestroyedUnderWhoWaits)
 {
     auto alive = std::make_shared<int>(0);
