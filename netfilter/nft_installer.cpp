@@ -227,7 +227,7 @@ Result<> NftInstaller::install(const Plan& wanted)
     Plan plan = wanted;
     plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
-    if (auto guarded = guard(plan); !guarded) return guarded;
+    if (auto guarded = guard(plan); !guarded) return drop_claim(), guarded;
     if (is_nothing(plan)) return drop_claim(), remove();
     if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {
