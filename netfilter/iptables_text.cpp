@@ -9,9 +9,9 @@ namespace {
 /// In the order in which they are written: what refuses is there before what takes away its reason.
 constexpr std::string_view tables[] = {"filter", "raw", "nat", "mangle"};
 
-constexpr std::string_view our_chains[] = {"prerouting",  "under-way", "divert",    "captures",    "redirecting",
-                                           "direct-hits", "zones-in",  "zones-out", "zones-found", "early",
-                                           "early-input", "forward",   "refusals",  "refuse",      "probe"};
+constexpr std::string_view our_chains[] = {
+    "prerouting",  "under-way", "divert",      "captures", "redirecting", "direct-hits", "zones-in",   "zones-out",
+    "zones-found", "early",     "early-input", "forward",  "refusals",    "refuse",      "reassembly", "probe"};
 constexpr std::string_view our_numbered_chains[] = {"capture-", "redirect-", "refusal-"};
 
 bool is_number(std::string_view text)

@@ -1,7 +1,9 @@
 // The same promises where iptables holds the rules: who is seen, what is left alone, what holds when the gateway dies,
 // and that nothing of others is touched. For each variant of iptables that this machine has.
 
+#include "tests/end_to_end/arrivals.h"
 #include "tests/end_to_end/iptables.h"
+#include "tests/end_to_end/load.h"
 #include "tests/end_to_end/reload_load.h"
 #include "tests/support/lab_datagram.h"
 
@@ -364,6 +366,22 @@ TEST_P(Iptables, GivesWayToNftAndComesBackWithoutATrace)
     gateway.runs_with(closing("pass"));
     gateway.stops();
     EXPECT_EQ(rules(), "");
+}
+
+TEST_P(Iptables, IsClosedForPacketsInPiecesAfterAStop)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", echoes_lines());
+    const Pieces client(network);
+    auto open = client.dials("10.0.2.11:80"); // before there was a gateway
+    ASSERT_TRUE(talks(open));
+    gateway.runs_with(closing("drop"));
+    gateway.stops();
+    const Arrivals arrivals(network);
+    const auto pieces = client.sent();
+    open.sends(std::string(4'000, 'x'));
+    ASSERT_TRUE(eventually([&] { return client.sent() > pieces + 5; })) << "nothing was taken to pieces";
+    EXPECT_EQ(open.receives_within(Milliseconds{300}), "");
+    EXPECT_EQ(arrivals.by(), Arrivals::Count{});
 }
 
 } // namespace
