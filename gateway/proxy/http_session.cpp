@@ -28,14 +28,19 @@ std::unique_ptr<Messages> Messages::borrow()
     return lent;
 }
 
+void Messages::free_large_memory()
+{
+    for (auto* text :
+         {&pinned_request, &pinned_response, &collected_request, &collected_response, &request_out, &response_out})
+        if (text->capacity() > worth_keeping_bytes) std::string{}.swap(*text);
+}
+
 void Messages::give_back(std::unique_ptr<Messages> lent)
 {
     if (spare_messages.size() >= most_spare_messages) return;
-    for (auto* text : {&lent->pinned_request, &lent->pinned_response, &lent->collected_request,
-                       &lent->collected_response, &lent->request_out, &lent->response_out}) {
-        text->clear();
-        if (text->capacity() > worth_keeping_bytes) std::string{}.swap(*text);
-    }
+    lent->free_large_memory();
+    lent->collected_request.clear();
+    lent->collected_response.clear();
     // They point into buffers of a connection that may be gone by then.
     http::RequestHead request;
     request.fields = std::move(lent->request.fields);
@@ -312,6 +317,9 @@ Task<Result<HttpSession::Next>> HttpSession::serve()
     report();
     finish_request_bytes();
     if (!next || *next != Next::close) co_return next;
+    // Who lingers needs nothing of it any more.
+    inspection_.reset();
+    messages_->free_large_memory();
     const bool unread = !client_.received.empty() || !request_body_.ended();
     if (unread) co_await linger();
     co_return next;

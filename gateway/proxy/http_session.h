@@ -31,6 +31,9 @@ struct Messages {
     std::string request_out; ///< the head as it goes to the upstream
     std::string response_out;
 
+    /// What one large message needed is not kept.
+    void free_large_memory();
+
     static std::unique_ptr<Messages> borrow();
     static void give_back(std::unique_ptr<Messages> lent);
 };
