@@ -108,28 +108,25 @@ def load_words(row, milliseconds, rate=0):
     return [str(each) for each in words]
 
 
-def thread_seconds(processes):
-    """The CPU time of each thread, as the scheduler counted it."""
-    found = {}
+def scheduler_figures(processes):
+    """What the scheduler counted of each thread: (its number, ns it ran, ns it waited for a processor)."""
     for number in processes:
         for file in Path(f"/proc/{int(number)}/task").glob("*/schedstat"):
             try:
-                found[file.parent.name] = int(file.read_text().split()[0]) / 1e9
-            except (OSError, IndexError):
-                pass
-    return found
+                ran, waited = map(int, file.read_text().split()[:2])
+            except (OSError, ValueError):  # ended meanwhile
+                continue
+            yield file.parent.name, ran, waited
+
+
+def thread_seconds(processes):
+    """The CPU time of each thread."""
+    return {thread: ran / 1e9 for thread, ran, _ in scheduler_figures(processes)}
 
 
 def wanted_seconds(processes):
     """The CPU time they used, and the time they waited for a processor."""
-    total = 0
-    for number in processes:
-        for file in Path(f"/proc/{int(number)}/task").glob("*/schedstat"):
-            try:
-                total += sum(map(int, file.read_text().split()[:2])) / 1e9
-            except (OSError, ValueError):
-                pass
-    return total
+    return sum(ran + waited for _, ran, waited in scheduler_figures(processes)) / 1e9
 
 
 def ended_seconds(processes):

@@ -199,7 +199,7 @@ class SeriesRun:
         row = measured.row
         milliseconds = min(int(2_000 * took) + self.milliseconds, LONGEST_SECONDS * 1000)
         with Beside(measured, row, milliseconds, self.rates.get(row.name, FIXED_RATE)) as beside:
-            time.sleep(self.milliseconds / 4_000)
+            time.sleep(self.milliseconds / 4_000)  # so that the load has begun and goes on when it ends
             under_load, _ = peer.reload()
             answer = beside.answer()
         made = {"reload_under_load_s": under_load, "longest_us": answer["max_us"]}

@@ -202,7 +202,7 @@ public:
               stopped_ = stopped ? 1 : -1;
               // The kernel keeps who is killed meanwhile until its tracer has heard of it.
               while (stopped && ::waitpid(id, nullptr, __WALL | WNOHANG) == 0 && !let_go_)
-                  std::this_thread::sleep_for(Milliseconds{5});
+                  std::this_thread::sleep_for(Milliseconds{5}); // waitpid(2) cannot wait for `let_go_` as well
           })
     {}
     ~FrozenThread()
