@@ -1,4 +1,6 @@
 // What nearly every file pays for otherwise: Asio, and the standard headers it brings.
+#include "gateway/base/frames.h"
+
 #include <algorithm>
 #include <array>
 #include <boost/asio.hpp>

@@ -22,6 +22,10 @@
 //
 // A capture by redirect comes later than that, with NAT: with one of them there is no `early`.
 //
+// Only the first piece of a packet in pieces has ports. The captures have pieces put together before any rule sees them
+// (rules.cpp), but when they are gone, that is gone with them. So the guard has a rule by tproxy, too, in a chain that
+// no packet reaches: that it is there is enough.
+//
 // A capture without interfaces is of every interface here, also of one that comes while nobody makes new plans.
 
 namespace gw::netfilter {
@@ -133,6 +137,7 @@ std::vector<Rule> guard_rules(const Plan& plan, std::string_view refusals)
         {forward, mark + " == 0x" + hex(plan.settings.captured_mark, 8) + " counter drop", "undelivered", {}});
     rules.push_back({forward, jump, "refusals " + digest, {std::string(refusals)}});
     rules.insert(rules.end(), std::make_move_iterator(refused.begin()), std::make_move_iterator(refused.end()));
+    rules.push_back({std::string(reassembly_chain), "meta l4proto tcp tproxy to :1", "never reached", {}});
     return rules;
 }
 
@@ -152,7 +157,8 @@ std::string switch_guard_text(const Plan& plan, std::string_view refusals)
     return add("add chain", plan.settings, early_chain, early_base) + add("flush chain", plan.settings, early_chain) +
            (sees_early(plan) ? std::string() : add("delete chain", plan.settings, early_chain)) +
            add("add chain", plan.settings, forward_chain, forward_base) +
-           add("flush chain", plan.settings, forward_chain) + add_rules(plan, refusals, false);
+           add("flush chain", plan.settings, forward_chain) + add("add chain", plan.settings, reassembly_chain) +
+           add("flush chain", plan.settings, reassembly_chain) + add_rules(plan, refusals, false);
 }
 
 std::string drop_guard_text(const Settings& settings, std::string_view refusals)
@@ -165,7 +171,7 @@ Expected expected_guard(const Plan& plan, std::string_view refusals)
 {
     Expected expected{guard_table(plan.settings),
                       std::string(forward_chain),
-                      {std::string(forward_chain), std::string(refusals)},
+                      {std::string(forward_chain), std::string(refusals), std::string(reassembly_chain)},
                       {},
                       guard_rules(plan, refusals)};
     if (sees_early(plan)) expected.chains.emplace(early_chain);

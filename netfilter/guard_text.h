@@ -16,6 +16,7 @@ inline constexpr std::string_view refusals_a = "refusals_a";
 inline constexpr std::string_view refusals_b = "refusals_b";
 inline constexpr std::string_view forward_chain = "forward";
 inline constexpr std::string_view early_chain = "early";
+inline constexpr std::string_view reassembly_chain = "reassembly";
 
 /// Whether any listener is to be closed when the gateway is down: without one there is no guard.
 bool needs_guard(const Plan& plan);

@@ -36,7 +36,8 @@ public:
     static Result<std::unique_ptr<Installer>> adopt(const Settings& settings, Handover handover);
     virtual ~Installer() = default;
 
-    /// Removes policy rules and routes of ours (by table number, priority and protocol) that nobody owns any more.
+    /// Removes policy rules and routes of ours (by table number, priority and protocol) that nobody owns any more. From
+    /// then on no other gatewayd can do the same, until this is destroyed or has nothing to install.
     /// Errors: `denied` when another running gatewayd owns the table: `what` says so.
     virtual Result<> sweep() = 0;
     /// Only the guard of the plan, before there is anything to capture with: ports do not matter. Errors: as of
@@ -44,8 +45,8 @@ public:
     virtual Result<> guard(const Plan& plan) = 0;
     /// The guard, policy rules and routes, then the table, then reads back and compares. On error everything is as
     /// before, but for the guard of a first plan, which stays. Every packet meets the old rules or the new ones, whole.
-    /// Cheap when nothing differs from the plan in force. With policy rules and no captures: connections under way go
-    /// on, nothing new is captured. Does not beat.
+    /// Cheap when nothing differs from the plan in force. With one that lingers: connections under way go on, nothing
+    /// new is captured. Does not beat.
     virtual Result<> install(const Plan& plan) = 0;
     /// Puts back what of the plan in force is missing in the kernel, and installs `plan`. Errors: as of `install`.
     virtual Result<Repairs> repair(const Plan& plan) = 0;

@@ -9,6 +9,8 @@
 //   reject      Only chains of the table `filter` can. What is rejected behind the captures gets the mark of twins,
 //               which nothing has that comes in, and is rejected by that mark where it is forwarded, or delivered to
 //               this host by somebody's DNAT.
+//   reassembly  of packets in pieces: a target TPROXY in a chain that no packet reaches switches it on, also when the
+//               captures have gone.
 //   passed      What a listener that is open when down would have had is marked as if it were our own until the end of
 //               the refusals (iptables_rules.cpp).
 
@@ -81,6 +83,10 @@ IptablesRules iptables_guard(const Plan& plan, bool v6)
         add_early(writer);
     }
     add_refusals(writer, "filter", "forward");
+    writer.add_chain("mangle", "reassembly");
+    writer.add("mangle", "reassembly",
+               "-p tcp -j TPROXY --on-ip " + writer.loopback() + " --on-port 1 --tproxy-mark " + writer.mark(0),
+               "never reached");
     return std::move(writer).take();
 }
 

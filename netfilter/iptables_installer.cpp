@@ -1,3 +1,4 @@
+#include "gateway/base/log.h"
 #include "netfilter/backends.h"
 #include "netfilter/guard_text.h"
 #include "netfilter/heartbeat.h"
@@ -21,6 +22,7 @@ namespace gw::netfilter {
 namespace {
 
 constexpr std::string_view state_word = "iptables ";
+constexpr std::size_t many_networks = 100; // one rule each, that is worth a word
 
 std::string state_of(const Settings& settings)
 {
@@ -60,12 +62,16 @@ private:
     Result<> take_out(const Plan&) override { return put_both(); } // without a plan in force only the guard is wanted
     std::vector<int> sockets() const override;
     Result<> own();
-    Result<> take_over_from_nft();
+    void look_for_sets(const Plan& plan);
+    Result<std::vector<FoundSet>> found_sets() const;
+    void end_leftovers();
+    Result<> refuse_table_of_nft() const;
+    void end_guard_of_nft() const;
     Plan completed(Plan plan) const;
     Result<> check_families(const Plan& plan) const;
     bool beats_v6() const { return in_force_ && beat_v6_ && has_family(*in_force_, true); }
     IptablesRules wanted(bool v6) const;
-    Result<FoundIptables> found(bool v6);
+    Result<FoundIptables> found(bool v6, const IptablesRules& rules);
     Result<> put(bool v6);
     Result<> put_both();
     Result<std::string> missing_in(bool v6);
@@ -76,6 +82,11 @@ private:
     Descriptor owner_;
     Plan guard_; // whose refusals are wanted
     std::set<std::string> tables_{"filter", "mangle"};
+    std::optional<Ipset> ipset_; // none: not needed so far, or not to be had
+    bool looked_for_sets_ = false;
+    bool said_slow_ = false;
+    std::string without_sets_; // why there are none
+    bool others_swept_ = false;
 };
 
 Result<> IptablesInstaller::own()
@@ -87,8 +98,25 @@ Result<> IptablesInstaller::own()
     return {};
 }
 
-/// Rules of nft that a start with the other backend left: a guard that stays, or a table that is somebody's.
-Result<> IptablesInstaller::take_over_from_nft()
+/// The first time that a plan has a long list of networks.
+void IptablesInstaller::look_for_sets(const Plan& plan)
+{
+    const auto longest = longest_list(plan);
+    if (longest < fewest_in_a_set) return;
+    if (!std::exchange(looked_for_sets_, true)) {
+        ipset_ = Ipset::find();
+        const auto tried = ipset_ ? programs_.try_sets(settings_, *ipset_) : Result<>{};
+        if (!ipset_) without_sets_ = "there is no program ipset; install the package ipset and restart";
+        if (!tried) without_sets_ = tried.error().what;
+        if (!tried) ipset_.reset();
+    }
+    if (ipset_ || longest <= many_networks || std::exchange(said_slow_, true)) return;
+    log::warning("each new connection is compared with up to " + std::to_string(longest) +
+                 " networks, one after the other: " + without_sets_);
+}
+
+/// A table of nft's that is somebody's.
+Result<> IptablesInstaller::refuse_table_of_nft() const
 {
     auto nft = NftContext::open();
     if (!nft) return {};
@@ -96,15 +124,22 @@ Result<> IptablesInstaller::take_over_from_nft()
     if (table && table->find("flags owner") != std::string::npos)
         return Error{Fault::denied, Side::gateway,
                      "another gatewayd (or process) owns table inet " + settings_.table + ": stop it first"};
+    return {};
+}
+
+/// That a start with the other backend left.
+void IptablesInstaller::end_guard_of_nft() const
+{
+    auto nft = NftContext::open();
+    if (!nft) return;
     const auto guard = nft->list_table(guard_table(settings_));
     if (guard && !guard->empty()) static_cast<void>(nft->run("delete table inet " + guard_table(settings_) + '\n'));
-    return {};
 }
 
 Result<> IptablesInstaller::sweep()
 {
     if (auto owned = own(); !owned) return owned;
-    if (auto free = in_force_ ? Result<>{} : take_over_from_nft(); !free) return free;
+    if (auto free = in_force_ ? Result<>{} : refuse_table_of_nft(); !free) return free;
     return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
 }
 
@@ -113,10 +148,34 @@ IptablesRules IptablesInstaller::wanted(bool v6) const
     return joined(in_force_ ? iptables_rules(*in_force_, v6) : IptablesRules{}, iptables_guard(guard_, v6));
 }
 
-Result<FoundIptables> IptablesInstaller::found(bool v6)
+/// Of what these rules are to replace.
+Result<FoundIptables> IptablesInstaller::found(bool v6, const IptablesRules& rules)
 {
-    for (const auto& chain : wanted(v6).chains) tables_.insert(chain.table);
+    for (const auto& chain : rules.chains) tables_.insert(chain.table);
     return programs_.found(v6, settings_, tables_);
+}
+
+Result<std::vector<FoundSet>> IptablesInstaller::found_sets() const
+{
+    if (!ipset_) return std::vector<FoundSet>();
+    return ipset_->found(settings_);
+}
+
+/// What no rule of ours needs any more: the guard of the other backend, what was put in with another variant before the
+/// host changed what it calls iptables, and sets. Only when the new rules stand: what is to be closed stays closed.
+void IptablesInstaller::end_leftovers()
+{
+    const bool first = !std::exchange(others_swept_, true);
+    if (first) {
+        programs_.sweep_others(settings_);
+        end_guard_of_nft();
+    }
+    auto ipset = first ? Ipset::find() : ipset_;
+    const auto there = ipset ? ipset->found(settings_) : std::vector<FoundSet>();
+    if (!there) return;
+    auto sets = wanted(false).sets;
+    for (NetworkSet& set : wanted(true).sets) sets.push_back(std::move(set));
+    for (const FoundSet& one : *there) static_cast<void>(ipset->restore(end_of_sets(sets, {one})));
 }
 
 /// Where a family has no programs, or its kernel no tables, nothing can be there, and nothing need be.
@@ -124,9 +183,15 @@ Result<> IptablesInstaller::put(bool v6)
 {
     const IptablesRules rules = wanted(v6);
     const bool is_needed = !rules.chains.empty();
-    const auto before = found(v6);
+    const auto before = found(v6, rules);
     if (!before && is_needed) return before.error();
-    if (!before || difference(rules, *before).empty()) return {};
+    if (!before) return {};
+    const auto sets = found_sets();
+    if (!sets) return sets.error();
+    const auto set_changes = set_text(rules.sets, *sets);
+    if (difference(rules, *before).empty() && set_changes.empty()) return {};
+    if (!set_changes.empty())
+        if (auto made = ipset_->restore(set_changes); !made) return made;
     if (auto done = programs_.restore(v6, restore_text(rules, *before)); !done) return done;
     const auto lacks = missing_in(v6);
     if (!lacks) return lacks.error();
@@ -138,16 +203,20 @@ Result<> IptablesInstaller::put_both()
 {
     const auto v4 = put(false);
     const auto v6 = put(true);
+    if (v4 && v6) end_leftovers();
     return v4 ? v6 : v4;
 }
 
 Result<std::string> IptablesInstaller::missing_in(bool v6)
 {
     const IptablesRules rules = wanted(v6);
-    const auto there = found(v6);
+    const auto there = found(v6, rules);
     if (!there && rules.chains.empty()) return std::string();
     if (!there) return there.error();
-    const auto lacks = difference(rules, *there);
+    auto lacks = difference(rules, *there);
+    const auto sets = lacks.empty() ? found_sets() : std::vector<FoundSet>();
+    if (!sets) return sets.error();
+    if (lacks.empty()) lacks = difference(rules.sets, *sets);
     return lacks.empty() ? lacks : family_name(v6) + lacks;
 }
 
@@ -155,7 +224,9 @@ Result<> IptablesInstaller::guard(const Plan& plan)
 {
     if (auto owned = own(); !owned) return owned;
     if (auto fits = check_for_iptables(plan); !fits) return fits;
+    look_for_sets(plan);
     const Plan before = std::exchange(guard_, plan);
+    guard_.network_sets = ipset_.has_value();
     auto done = put_both();
     if (done) return done;
     guard_ = before;
@@ -183,18 +254,19 @@ Plan IptablesInstaller::completed(Plan plan) const
     plan.heartbeat_port = beat_.port();
     plan.heartbeat_port_v6 = beat_v6_ ? beat_v6_->port() : std::uint16_t{0};
     leave_out(plan, can_name_for_iptables);
-    const bool is_nothing = plan.captures.empty() && plan.policy_rules.empty();
-    if (in_force_ && !is_nothing) carry_over(plan, *in_force_);
+    plan.network_sets = ipset_.has_value();
+    if (in_force_ && !is_nothing(plan)) carry_over(plan, *in_force_);
     return plan;
 }
 
 /// The guard of the plan goes in with it, in the same transactions.
 Result<> IptablesInstaller::install(const Plan& asked)
 {
-    const Plan plan = completed(asked);
     if (auto owned = own(); !owned) return owned;
-    if (auto fits = check_families(plan); !fits) return fits;
-    if (plan.captures.empty() && plan.policy_rules.empty()) {
+    if (auto fits = check_families(asked); !fits) return fits;
+    look_for_sets(asked);
+    const Plan plan = completed(asked);
+    if (is_nothing(plan)) {
         auto guarded = guard(plan);
         auto removed = remove();
         return guarded ? removed : guarded;

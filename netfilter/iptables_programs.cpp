@@ -18,6 +18,7 @@ constexpr auto limit = 5s;
 constexpr const char* wait_for_others = "1"; // seconds, for the lock of the legacy programs
 
 constexpr const char* variants[] = {"", "-legacy", "-nft"};
+constexpr const char* own_names[] = {"-legacy", "-nft"};
 constexpr const char* common_lock = "/run/xtables.lock";
 
 /// What the kernel must have for every plan.
@@ -41,31 +42,6 @@ std::string end_of_trial(const Settings& settings)
     return "*mangle\n:" + chain + " - [0:0]\n-X " + chain + "\nCOMMIT\n";
 }
 
-/// The line that a message like "line: 12" or "line 12 failed" means; the last one it names.
-std::string line_meant(const std::string& message, const std::string& text)
-{
-    const auto at = message.rfind("line");
-    const auto digits = at == std::string::npos ? at : message.find_first_of("0123456789", at);
-    if (digits == std::string::npos) return {};
-    auto number = std::strtoul(message.c_str() + digits, nullptr, 10);
-    std::size_t begin = 0;
-    for (; number > 1 && begin != std::string::npos; --number) {
-        begin = text.find('\n', begin);
-        if (begin != std::string::npos) ++begin;
-    }
-    if (begin == std::string::npos) return {};
-    return text.substr(begin, text.find('\n', begin) - begin);
-}
-
-std::string one_line(std::string text)
-{
-    constexpr std::size_t longest = 400;
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-    for (char& letter : text)
-        if (static_cast<unsigned char>(letter) < ' ') letter = ' ';
-    return text.substr(0, longest);
-}
-
 /// Who is not root cannot open the lock that root's programs share, and needs one of his own.
 std::vector<std::string> environment()
 {
@@ -76,13 +52,7 @@ std::vector<std::string> environment()
 
 Result<std::string> run(const std::vector<std::string>& words, const std::string& input)
 {
-    auto ran = run_program(words, input, limit, environment());
-    if (!ran) return ran.error();
-    if (ran->status == 0) return std::move(ran->out);
-    std::string what =
-        words[0] + ": " + (ran->err.empty() ? "status " + std::to_string(ran->status) : one_line(ran->err));
-    if (const auto line = line_meant(ran->err, input); !line.empty()) what += " [" + line + ']';
-    return Error{Fault::system, Side::gateway, std::move(what)};
+    return output_of(words, input, limit, environment());
 }
 
 /// "iptables-restore v1.8.9 (nf_tables)" -> "iptables (nf_tables)"
@@ -118,11 +88,18 @@ Result<FoundIptables> IptablesPrograms::found(bool v6, const Settings& settings,
     if (text.error().what.find("tables_names") == std::string::npos) return text.error();
     std::string each;
     for (const std::string& table : tables) {
-        const auto saved = run({program, "-t", table}, {});
-        if (!saved) return saved.error();
-        each += *saved;
+        const auto of_table = saved(v6, table);
+        if (!of_table) return of_table.error();
+        each += *of_table;
     }
     return ours_in(settings, each);
+}
+
+Result<std::string> IptablesPrograms::saved(bool v6, const std::string& table) const
+{
+    const auto program = file(v6, "save");
+    if (program.empty()) return absent(v6, "save");
+    return run({program, "-t", table}, {});
 }
 
 Result<> IptablesPrograms::restore(bool v6, const std::string& text) const
@@ -140,6 +117,26 @@ Result<> IptablesPrograms::try_out(const Settings& settings) const
     return restore(false, end_of_trial(settings));
 }
 
+/// Empty: the program does not say.
+std::string IptablesPrograms::read_name() const
+{
+    const auto version = run({file(false, "restore"), "--version"}, {});
+    return name_in(version ? *version : std::string());
+}
+
+Result<> IptablesPrograms::try_sets(const Settings& settings, const Ipset& ipset) const
+{
+    const std::string set = name_of_trial_set(settings);
+    const std::string chain = settings.table + "-probe";
+    static_cast<void>(ipset.restore("destroy " + set + '\n')); // of one that was killed
+    if (auto made = ipset.restore("create " + set + " hash:net family inet\n"); !made) return made;
+    auto tried = restore(false, "*mangle\n:" + chain + " - [0:0]\n-A " + chain + " -m set --match-set " + set +
+                                    " dst -j RETURN\nCOMMIT\n");
+    if (tried) tried = restore(false, end_of_trial(settings));
+    const auto ended = ipset.restore("destroy " + set + '\n');
+    return tried ? ended : tried;
+}
+
 Result<IptablesPrograms> IptablesPrograms::find(const Settings& settings)
 {
     if (!may_change_the_network())
@@ -153,26 +150,56 @@ Result<IptablesPrograms> IptablesPrograms::find(const Settings& settings)
             failures += (failures.empty() ? "" : "; ") + tried.error().what;
             continue;
         }
-        const auto version = run({programs.file(false, "restore"), "--version"}, {});
-        programs.name_ = name_in(version ? *version : std::string());
+        programs.name_ = programs.read_name();
+        for (const char* lasting : own_names) {
+            IptablesPrograms same(lasting);
+            if (*variant != '\0' || !same.has(false) || same.has(true) != programs.has(true)) continue;
+            same.name_ = same.read_name();
+            if (same.name_ == programs.name_) return same;
+        }
         return programs;
     }
     if (failures.empty()) return IptablesPrograms("").absent(false, "restore");
     return Error{Fault::system, Side::gateway, std::move(failures)};
 }
 
+Result<IptablesPrograms> IptablesPrograms::of_name(const std::string& name)
+{
+    for (const char* variant : variants) {
+        IptablesPrograms programs(variant);
+        if (!programs.has(false)) continue;
+        programs.name_ = programs.read_name();
+        if (programs.name_ == name) return programs;
+    }
+    return Error{Fault::system, Side::gateway, "there is no " + name + " here: install the package iptables"};
+}
+
+/// Every plan has rules in the first two tables, and few hosts have any in the others: who may not ask which tables
+/// there are looks into those only when it has to.
+void IptablesPrograms::sweep_own(const Settings& settings) const
+{
+    for (const bool v6 : {false, true}) {
+        if (!has(v6)) continue;
+        auto there = found(v6, settings, {"filter", "mangle"});
+        if (there && !there->empty()) there = found(v6, settings, {"filter", "mangle", "nat", "raw"});
+        if (there && !there->empty()) static_cast<void>(restore(v6, restore_text({}, *there)));
+    }
+}
+
 void IptablesPrograms::sweep(const Settings& settings)
 {
     // By their own names, or each would be asked twice: what is called iptables is one of them.
     const bool are_told_apart = IptablesPrograms("-legacy").has(false) || IptablesPrograms("-nft").has(false);
-    for (const char* variant : variants) {
-        const IptablesPrograms programs(variant);
-        if (are_told_apart && *variant == '\0') continue;
-        for (const bool v6 : {false, true}) {
-            if (!programs.has(v6)) continue;
-            const auto there = programs.found(v6, settings, {});
-            if (there && !there->empty()) static_cast<void>(programs.restore(v6, restore_text({}, *there)));
-        }
+    for (const char* variant : variants)
+        if (!are_told_apart || *variant != '\0') IptablesPrograms(variant).sweep_own(settings);
+    Ipset::sweep(settings);
+}
+
+void IptablesPrograms::sweep_others(const Settings& settings) const
+{
+    for (const char* variant : own_names) {
+        const IptablesPrograms other(variant);
+        if (other.has(false) && variant_ != variant && other.read_name() != name_) other.sweep_own(settings);
     }
 }
 

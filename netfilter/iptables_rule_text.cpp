@@ -49,19 +49,6 @@ std::vector<std::string> port_matches(const std::vector<PortRange>& ports)
     return matches;
 }
 
-std::vector<std::string> networks_of(const std::vector<Network>& networks, bool v6)
-{
-    std::vector<Network> sorted;
-    for (const Network& network : networks)
-        if (network.address.is_v6() == v6) sorted.push_back(network);
-    std::sort(sorted.begin(), sorted.end());
-    sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-    std::vector<std::string> texts;
-    for (const Network& network : sorted)
-        texts.push_back(network.address.text() + '/' + std::to_string(network.prefix));
-    return texts;
-}
-
 } // namespace
 
 std::string IptablesWriter::name(std::string_view chain) const
@@ -91,6 +78,28 @@ void IptablesWriter::lead(std::string_view table, std::string_view from, std::st
     push(table, std::string(from), "-j " + name(into), into);
 }
 
+const std::string& IptablesWriter::name_of_set(std::vector<std::string> networks)
+{
+    auto set = network_set(plan_.settings, v6_, std::move(networks));
+    auto& sets = rules_.sets;
+    const auto known =
+        std::find_if(sets.begin(), sets.end(), [&](const NetworkSet& one) { return one.name == set.name; });
+    return known == sets.end() ? sets.emplace_back(std::move(set)).name : known->name;
+}
+
+void IptablesWriter::add_networks(const Branch& branch, std::string_view where, const std::vector<Network>& networks,
+                                  const std::string& then, const std::string& what)
+{
+    auto texts = networks_of(networks, v6_);
+    if (plan_.network_sets && texts.size() >= fewest_in_a_set) {
+        const std::string side = where == "-s" ? " src " : " dst ";
+        add(branch.table, branch.into, "-m set --match-set " + name_of_set(std::move(texts)) + side + then, what);
+        return;
+    }
+    for (const std::string& network : texts)
+        add(branch.table, branch.into, std::string(where) + ' ' + network + ' ' + then, what);
+}
+
 void IptablesWriter::add_branch(const Branch& branch, const Capture& capture,
                                 const std::vector<std::string>& interfaces)
 {
@@ -104,12 +113,9 @@ void IptablesWriter::add_branch(const Branch& branch, const Capture& capture,
         for (const std::string& ports : port_matches(intercept.ports))
             add(branch.table, branch.from, arrival + protocol + ports + " -j " + name(branch.into),
                 "for " + branch.what);
-    for (const std::string& network : networks_of(intercept.except_from, v6_))
-        add(branch.table, branch.into, "-s " + network + " -j RETURN", "not " + branch.what);
-    for (const std::string& network : networks_of(intercept.except_to, v6_))
-        add(branch.table, branch.into, "-d " + network + " -j RETURN", "not " + branch.what);
-    for (const std::string& network : networks_of(intercept.to, v6_))
-        add(branch.table, branch.into, "-d " + network + ' ' + protocol + branch.verdict, branch.what);
+    add_networks(branch, "-s", intercept.except_from, "-j RETURN", "not " + branch.what);
+    add_networks(branch, "-d", intercept.except_to, "-j RETURN", "not " + branch.what);
+    add_networks(branch, "-d", intercept.to, protocol + branch.verdict, branch.what);
 }
 
 std::string IptablesWriter::mark(std::uint32_t value) const { return hex(value) + '/' + hex(plan_.settings.mark_mask); }

@@ -52,6 +52,10 @@ public:
     IptablesRules take() && { return std::move(rules_); }
 
 private:
+    /// One rule for each network in `where`, "-s" or "-d", or one for all of them; `then` follows.
+    void add_networks(const Branch& branch, std::string_view where, const std::vector<Network>& networks,
+                      const std::string& then, const std::string& what);
+    const std::string& name_of_set(std::vector<std::string> networks);
     void push(std::string_view table, std::string chain, std::string text, std::string_view what);
 
     const Plan& plan_;

@@ -206,6 +206,18 @@ Result<> check_for_iptables(const Plan& plan)
     return {};
 }
 
+std::size_t longest_list(const Plan& plan)
+{
+    std::size_t longest = 0;
+    for (const Capture& capture : plan.captures)
+        for (const auto* list : {&capture.intercept.to, &capture.intercept.except_from, &capture.intercept.except_to}) {
+            const auto of_v6 = [](const Network& network) { return network.address.is_v6(); };
+            const auto v6 = static_cast<std::size_t>(std::count_if(list->begin(), list->end(), of_v6));
+            longest = std::max({longest, v6, list->size() - v6});
+        }
+    return longest;
+}
+
 bool has_family(const Plan& plan, bool v6)
 {
     return std::any_of(plan.captures.begin(), plan.captures.end(),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/result.h"
+#include "netfilter/network_sets.h"
 #include "netfilter/plan.h"
 
 #include <string>
@@ -28,6 +29,7 @@ struct IptablesRule {
 struct IptablesRules {
     std::vector<IptablesChain> chains; ///< all of ours
     std::vector<IptablesRule> rules;
+    std::vector<NetworkSet> sets; ///< what the rules ask, each once
 };
 
 /// What the heartbeat's port sends there ends the effect of the last beat.
@@ -37,6 +39,9 @@ inline constexpr std::uint16_t last_beat_port = 9;
 /// Of those that nft can name too.
 bool can_name_for_iptables(std::string_view interface);
 Result<> check_for_iptables(const Plan& plan);
+
+/// The longest list of networks of one family in the plan.
+std::size_t longest_list(const Plan& plan);
 
 /// Whether anything of this family is captured or led here.
 bool has_family(const Plan& plan, bool v6);

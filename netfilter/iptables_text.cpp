@@ -9,9 +9,9 @@ namespace {
 /// In the order in which they are written: what refuses is there before what takes away its reason.
 constexpr std::string_view tables[] = {"filter", "raw", "nat", "mangle"};
 
-constexpr std::string_view our_chains[] = {"prerouting",  "under-way", "divert",    "captures",    "redirecting",
-                                           "direct-hits", "zones-in",  "zones-out", "zones-found", "early",
-                                           "early-input", "forward",   "refusals",  "refuse",      "probe"};
+constexpr std::string_view our_chains[] = {
+    "prerouting",  "under-way", "divert",      "captures", "redirecting", "direct-hits", "zones-in",   "zones-out",
+    "zones-found", "early",     "early-input", "forward",  "refusals",    "refuse",      "reassembly", "probe"};
 constexpr std::string_view our_numbered_chains[] = {"capture-", "redirect-", "refusal-"};
 
 bool is_number(std::string_view text)
@@ -181,6 +181,10 @@ IptablesRules joined(IptablesRules rules, IptablesRules guard)
 {
     std::move(guard.chains.begin(), guard.chains.end(), std::back_inserter(rules.chains));
     std::move(guard.rules.begin(), guard.rules.end(), std::back_inserter(rules.rules));
+    for (NetworkSet& set : guard.sets) {
+        const auto is_it = [&](const NetworkSet& one) { return one.name == set.name; };
+        if (std::none_of(rules.sets.begin(), rules.sets.end(), is_it)) rules.sets.push_back(std::move(set));
+    }
     return rules;
 }
 
@@ -188,8 +192,10 @@ std::string iptables_text(const Plan& plan)
 {
     std::string text;
     for (const bool v6 : {false, true}) {
-        const auto rules = restore_text(joined(iptables_rules(plan, v6), iptables_guard(plan, v6)), {});
+        const auto wanted = joined(iptables_rules(plan, v6), iptables_guard(plan, v6));
+        const auto rules = restore_text(wanted, {});
         if (rules.empty()) continue;
+        if (!wanted.sets.empty()) text += "# ipset restore\n" + set_text(wanted.sets, {});
         text += (v6 ? "# ip6tables-restore --noflush\n" : "# iptables-restore --noflush\n") + rules;
     }
     return text;

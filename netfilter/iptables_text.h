@@ -41,7 +41,8 @@ std::string restore_text(const IptablesRules& wanted, const FoundIptables& found
 /// Both in one, the guard last.
 IptablesRules joined(IptablesRules rules, IptablesRules guard);
 
-/// Everything of iptables' for both families, for people. What is shown is what is installed.
+/// Everything of iptables' for both families, with the sets their rules ask, for people. What is shown is what is
+/// installed.
 std::string iptables_text(const Plan& plan);
 
 } // namespace gw::netfilter

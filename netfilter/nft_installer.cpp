@@ -2,6 +2,7 @@
 #include "netfilter/conntrack_rules.h"
 #include "netfilter/guard.h"
 #include "netfilter/heartbeat.h"
+#include "netfilter/iptables_owner.h"
 #include "netfilter/nft_context.h"
 #include "netfilter/nft_text.h"
 #include "netfilter/plan_installer.h"
@@ -9,6 +10,7 @@
 #include "netfilter/rules.h"
 
 #include <cerrno>
+#include <utility>
 
 namespace gw::netfilter {
 namespace {
@@ -31,6 +33,12 @@ std::string state_of(const Settings& settings)
 Error lacking(const std::string& what)
 {
     return {Fault::system, Side::gateway, "read back after installing, the kernel lacks: " + what};
+}
+
+Error owned_by_another(const Settings& settings)
+{
+    return {Fault::denied, Side::gateway,
+            "another gatewayd (or process) owns table inet " + settings.table + ": stop it first"};
 }
 
 class NftInstaller final : public PlanInstaller {
@@ -61,6 +69,8 @@ private:
     std::vector<int> sockets() const override { return {owner_.socket(), heartbeat_.socket().number()}; }
 
     Result<> refuse_foreign_table();
+    Result<> claim();
+    void drop_claim();
     Result<> learn();
     bool keeps_table(const Plan& plan) const { return in_force_ && in_force_->settings.table == plan.settings.table; }
     bool is_in_force(const Plan& plan) const;
@@ -76,6 +86,8 @@ private:
     Heartbeat heartbeat_;
     std::string_view captures_ = captures_a; // the chain of the capture rules in force
     bool beating_ = false;
+    bool leftovers_of_iptables_ = false; // there may be some
+    bool claimed_ = false;               // the table is ours, with nothing in it yet
 };
 
 /// A table of our name that exists before we made one: of another gatewayd that runs, or made by hand.
@@ -85,25 +97,46 @@ Result<> NftInstaller::refuse_foreign_table()
     const auto listing = reader_.list_table(settings_.table);
     if (!listing) return listing.error();
     if (listing->empty()) return {};
-    if (listing->find("flags owner") != std::string::npos)
-        return Error{Fault::denied, Side::gateway,
-                     "another gatewayd (or process) owns table inet " + settings_.table + ": stop it first"};
+    if (listing->find("flags owner") != std::string::npos) return owned_by_another(settings_);
     return Error{Fault::refused, Side::gateway,
                  "table inet " + settings_.table + " exists and is nobody's: remove it with: nft delete table inet " +
                      settings_.table};
 }
 
+/// Of several that start in the same instant one gets the table, before any of them touches what has no owner: policy
+/// rules, routes, the guard.
+Result<> NftInstaller::claim()
+{
+    if (in_force_ || claimed_) return {};
+    if (auto free = refuse_foreign_table(); !free) return free;
+    const auto made = owner_.run("add table inet " + settings_.table + " { flags owner; }\n");
+    if (!made && made.error().fault == Fault::denied) return owned_by_another(settings_);
+    claimed_ = static_cast<bool>(made);
+    return made;
+}
+
+void NftInstaller::drop_claim()
+{
+    if (in_force_ || !std::exchange(claimed_, false)) return;
+    static_cast<void>(owner_.run("delete table inet " + settings_.table + '\n'));
+}
+
 Result<> NftInstaller::sweep()
 {
-    if (auto free = refuse_foreign_table(); !free) return free;
-    if (auto free = in_force_ ? Result<>{} : sweep_iptables(settings_); !free) return free;
+    if (auto claimed = claim(); !claimed) return claimed;
+    if (!in_force_ && settings_.table.size() <= max_chain_prefix) {
+        if (const auto free = own_iptables(settings_); !free) return free.error();
+        leftovers_of_iptables_ = true;
+    }
     return policy_.sweep(settings_, in_force_ ? &*in_force_ : nullptr);
 }
 
 Result<> NftInstaller::guard(const Plan& plan)
 {
-    if (auto free = refuse_foreign_table(); !free) return free;
+    if (auto claimed = claim(); !claimed) return claimed;
     if (auto held = guard_.hold(plan); !held) return held.error();
+    // Only now that this one stands: what is to be closed stays closed.
+    if (std::exchange(leftovers_of_iptables_, false)) return sweep_iptables(settings_);
     return {};
 }
 
@@ -146,6 +179,7 @@ void NftInstaller::restore_table(const Plan& failed)
     std::string text = "delete table inet " + failed.settings.table + '\n';
     if (in_force_) text += nft_text(*in_force_);
     if (owner_.run(text)) captures_ = captures_a;
+    claimed_ = false;
 }
 
 Result<std::string> NftInstaller::missing_in_table(const Plan& plan, std::string_view captures)
@@ -201,11 +235,12 @@ Result<> NftInstaller::install(const Plan& wanted)
     Plan plan = wanted;
     plan.heartbeat_port = heartbeat_.port();
     if (auto fits = check(plan); !fits) return fits;
-    if (auto guarded = guard(plan); !guarded) return guarded;
-    if (plan.captures.empty() && plan.policy_rules.empty()) return remove();
+    if (auto guarded = guard(plan); !guarded) return drop_claim(), guarded;
+    if (is_nothing(plan)) return drop_claim(), remove();
     if (in_force_) carry_over(plan, *in_force_);
     const auto fail = [this](Result<> error) {
         if (in_force_ && !learned_) static_cast<void>(guard_.hold(*in_force_));
+        drop_claim();
         return error;
     };
     const auto added = policy_.add(plan);
@@ -293,6 +328,7 @@ Result<> NftInstaller::learn()
 
 Result<> NftInstaller::take_out(const Plan& plan)
 {
+    claimed_ = false;
     // `add` first: the table may be gone already, and that is what was wanted.
     const std::string table = "inet " + plan.settings.table;
     return owner_.run("add table " + table + " { flags owner; }\ndelete table " + table + '\n');

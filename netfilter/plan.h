@@ -24,8 +24,7 @@ struct PolicyRule {
     friend auto operator<=>(const PolicyRule&, const PolicyRule&) = default;
 };
 
-/// Everything that is to hold in the kernel, as a value. Two equal plans need no change. With policy rules and no
-/// captures, connections under way go on and nothing new is captured.
+/// Everything that is to hold in the kernel, as a value. Two equal plans need no change.
 struct Plan {
     Settings settings;
     std::vector<Capture> captures;        ///< in order; the first that fits a packet takes it
@@ -38,7 +37,12 @@ struct Plan {
     bool redirects = false;               ///< a capture by redirect is, or was, in it: NAT of what is under way goes on
     bool zones_twins = false;             ///< the same of connections that have a twin
     bool zones_kept = false;              ///< the same of connections made as a client beside NAT
+    bool network_sets = false;            ///< of iptables: many networks are a set (network_sets.h), not a rule each
+    bool lingers = false;                 ///< nothing new is captured, and connections under way go on
 };
+
+/// Nothing is to hold at all.
+inline bool is_nothing(const Plan& plan) { return plan.captures.empty() && plan.policy_rules.empty() && !plan.lingers; }
 
 /// Pure. `present` are the host's interfaces other than loopback. One that has a name which rules cannot hold is left
 /// out, unless a capture names it: then `check` (rules.h) refuses the plan.

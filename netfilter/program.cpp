@@ -121,6 +121,31 @@ std::optional<int> end_of(pid_t child, Clock::time_point until)
     }
 }
 
+/// The line that a message like "line: 12" or "line 12 failed" means; the last one it names.
+std::string line_meant(const std::string& message, const std::string& text)
+{
+    const auto at = message.rfind("line");
+    const auto digits = at == std::string::npos ? at : message.find_first_of("0123456789", at);
+    if (digits == std::string::npos) return {};
+    auto number = std::strtoul(message.c_str() + digits, nullptr, 10);
+    std::size_t begin = 0;
+    for (; number > 1 && begin != std::string::npos; --number) {
+        begin = text.find('\n', begin);
+        if (begin != std::string::npos) ++begin;
+    }
+    if (begin == std::string::npos) return {};
+    return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+std::string one_line(std::string text)
+{
+    constexpr std::size_t longest = 400;
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    for (char& letter : text)
+        if (static_cast<unsigned char>(letter) < ' ') letter = ' ';
+    return text.substr(0, longest);
+}
+
 } // namespace
 
 std::string program_file(std::string_view name)
@@ -159,6 +184,18 @@ Result<Ran> run_program(const std::vector<std::string>& words, std::string_view 
     while (::waitpid(*child, nullptr, 0) < 0 && errno == EINTR) {
     }
     return Error{Fault::timed_out, Side::gateway, words[0] + " did not end in time"};
+}
+
+Result<std::string> output_of(const std::vector<std::string>& words, const std::string& input,
+                              std::chrono::milliseconds limit, const std::vector<std::string>& environment)
+{
+    auto ran = run_program(words, input, limit, environment);
+    if (!ran) return ran.error();
+    if (ran->status == 0) return std::move(ran->out);
+    std::string what =
+        words[0] + ": " + (ran->err.empty() ? "status " + std::to_string(ran->status) : one_line(ran->err));
+    if (const auto line = line_meant(ran->err, input); !line.empty()) what += " [" + line + ']';
+    return Error{Fault::system, Side::gateway, std::move(what)};
 }
 
 } // namespace gw::netfilter

@@ -25,4 +25,9 @@ std::string program_file(std::string_view name);
 Result<Ran> run_program(const std::vector<std::string>& words, std::string_view input, std::chrono::milliseconds limit,
                         const std::vector<std::string>& environment = {});
 
+/// What it says when it ends well. Errors: as of `run_program`; `system` with the program's own words, and the line of
+/// `input` that they mean.
+Result<std::string> output_of(const std::vector<std::string>& words, const std::string& input,
+                              std::chrono::milliseconds limit, const std::vector<std::string>& environment = {});
+
 } // namespace gw::netfilter

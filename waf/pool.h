@@ -22,8 +22,12 @@ public:
         std::string rules; ///< "OWASP_CRS/3.3.4, 584 rules"
     };
 
-    /// Blocks until the rules are compiled (about a second): call it from the control thread.
+    /// Rules are compiled from now on; nothing is inspected before `ready` has said that they are. Errors: `system`.
+    static Result<std::shared_ptr<InspectorProcesses>> begin(const Settings& settings, std::string program);
+    /// Blocks until the rules are compiled (about a tenth of a second): call it from the control thread.
     /// Errors: `malformed` when a rule file is wrong: `what` holds the engine's message with file and line; `system`.
+    virtual Result<> ready() = 0;
+    /// Both.
     static Result<std::shared_ptr<InspectorProcesses>> start(const Settings& settings, std::string program);
     virtual ~InspectorProcesses() = default; ///< ends all of them
 

@@ -58,10 +58,15 @@ Processes::~Processes()
     if (watcher_.joinable()) watcher_.join();
 }
 
-Result<> Processes::begin()
+Result<> Processes::begin_watching()
 {
     if (!stop_.is_open() || !asked_.is_open()) return system_error("eventfd");
     watcher_ = std::thread([this] { watch(); });
+    return {};
+}
+
+Result<> Processes::ready()
+{
     std::unique_lock lock{mutex_};
     first_known_.wait(lock, [this] { return first_.has_value(); });
     return *first_;
@@ -314,11 +319,19 @@ std::vector<int> Processes::process_ids() const
     return ids;
 }
 
-Result<std::shared_ptr<InspectorProcesses>> InspectorProcesses::start(const Settings& settings, std::string program)
+Result<std::shared_ptr<InspectorProcesses>> InspectorProcesses::begin(const Settings& settings, std::string program)
 {
     auto processes = std::make_shared<Processes>(settings, std::move(program));
-    if (auto begun = processes->begin(); !begun) return begun.error();
+    if (auto begun = processes->begin_watching(); !begun) return begun.error();
     return std::shared_ptr<InspectorProcesses>(std::move(processes));
+}
+
+Result<std::shared_ptr<InspectorProcesses>> InspectorProcesses::start(const Settings& settings, std::string program)
+{
+    auto begun = begin(settings, std::move(program));
+    if (!begun) return begun;
+    if (auto compiled = (*begun)->ready(); !compiled) return compiled.error();
+    return begun;
 }
 
 } // namespace gw::waf

@@ -23,8 +23,9 @@ class Processes final : public InspectorProcesses, public std::enable_shared_fro
 public:
     Processes(Settings settings, std::string program);
     ~Processes() override;
-    /// Waits for the first template. Errors: as of `InspectorProcesses::start`.
-    Result<> begin();
+    /// Starts the thread. Errors: `system`.
+    Result<> begin_watching();
+    Result<> ready() override;
 
     std::unique_ptr<Inspector> for_worker(asio::io_context& io, DeadlineWheel& wheel) override;
     Status status() const override;

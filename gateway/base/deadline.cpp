@@ -1,5 +1,7 @@
 #include "gateway/base/deadline.h"
 
+#include "gateway/base/poller.h"
+
 #include <algorithm>
 
 namespace gw {
@@ -22,7 +24,7 @@ void Deadline::unlink()
     if (link_ != nullptr) wheel_.remove(*this);
 }
 
-DeadlineWheel::DeadlineWheel(boost::asio::any_io_executor executor) : timer_(executor) {}
+DeadlineWheel::DeadlineWheel(boost::asio::any_io_executor executor) : timer_(executor), poller_(Poller::of(executor)) {}
 
 DeadlineWheel::~DeadlineWheel() { *alive_ = false; }
 

@@ -11,6 +11,7 @@
 namespace gw {
 
 class DeadlineWheel;
+class Poller;
 
 /// A point in time after which something is called once. Moving it is one store: no system call, no allocation. It is
 /// late by at most two ticks of its wheel and never early. Belongs to one thread, as its wheel does.
@@ -53,6 +54,9 @@ public:
     DeadlineWheel(const DeadlineWheel&) = delete;
     DeadlineWheel& operator=(const DeadlineWheel&) = delete;
 
+    /// Of the same thread.
+    Poller& poller() const noexcept { return poller_; }
+
     /// Stops ticking; nothing expires any more. Call before the io_context is left.
     void stop();
 
@@ -66,6 +70,7 @@ private:
     void turn();
 
     boost::asio::steady_timer timer_;
+    Poller& poller_;
     std::array<Deadline*, slot_count> slots_{};
     std::size_t armed_ = 0;
     std::uint64_t now_tick_ = 0;

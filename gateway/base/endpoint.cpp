@@ -80,8 +80,13 @@ Address Address::unmapped() const
 std::string Address::text() const
 {
     char into[INET6_ADDRSTRLEN]{};
-    inet_ntop(v6_ ? AF_INET6 : AF_INET, bytes_.data(), into, sizeof into);
-    return into;
+    if (v6_) return inet_ntop(AF_INET6, bytes_.data(), into, sizeof into);
+    auto* end = into;
+    for (std::size_t i = 0; i < 4; ++i) {
+        if (i > 0) *end++ = '.';
+        end = std::to_chars(end, into + sizeof into, bytes_[i]).ptr;
+    }
+    return {into, end};
 }
 
 Result<Endpoint> Endpoint::parse(std::string_view text)

@@ -38,4 +38,25 @@ Task<Result<>> write_all(Stream& stream, asio::const_buffer from)
     co_return Result<>{};
 }
 
+std::size_t write_at_once(Stream& stream, std::span<const asio::const_buffer> from)
+{
+    std::size_t left = 0;
+    for (const auto& piece : from) left += piece.size();
+    if (left == 0) return 0;
+    const auto written = stream.write_now(from);
+    return written && *written ? left - **written : left;
+}
+
+Task<Result<>> write_rest(Stream& stream, std::span<const asio::const_buffer> from, std::size_t left)
+{
+    std::size_t behind = 0; // the pieces that follow the one that was cut
+    auto first = from.size();
+    while (first > 0 && behind + from[first - 1].size() < left) behind += from[--first].size();
+    const auto& cut = from[first - 1];
+    const asio::const_buffer rest = cut + (cut.size() - (left - behind));
+    const auto written = co_await write_all(stream, rest);
+    if (!written) co_return written.error();
+    co_return co_await write_all(stream, from.subspan(first));
+}
+
 } // namespace gw

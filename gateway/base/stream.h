@@ -4,6 +4,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <chrono>
+#include <optional>
 #include <span>
 
 namespace gw {
@@ -18,8 +19,18 @@ public:
     /// Errors: `timed_out` past the deadline, `closed` on reset or after `close`, `system`.
     virtual Task<Result<std::size_t>> read_some(asio::mutable_buffer into) = 0;
 
+    /// Waits until `read_some` has something to say, reading nothing: who waits long so holds no buffer. A stream that
+    /// cannot tell returns at once. Errors: as for `read_some`.
+    virtual Task<Result<>> wait_readable() { co_return Result<>{}; }
+
     /// Writes at least one byte of a sequence that is not empty. Errors: as for `read_some`.
     virtual Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) = 0;
+
+    /// As `write_some`, as far as that goes without waiting. None: there is no room now, or it cannot be known.
+    virtual std::optional<Result<std::size_t>> write_now(std::span<const asio::const_buffer> /*from*/)
+    {
+        return std::nullopt;
+    }
 
     /// No more will be written: FIN, or close_notify. Reading goes on. Never waits.
     virtual void end_writing() noexcept = 0;
@@ -38,6 +49,9 @@ public:
     /// cannot do that (TLS: a record may be half read) does nothing; its deadline still holds.
     virtual void cancel() noexcept {}
 
+    /// Nothing has come that was not read, and no end, as far as is known without waiting.
+    virtual bool is_quiet() noexcept { return true; }
+
     /// The socket itself when bytes pass through it unchanged (so splice may be used), else -1.
     virtual int plain_socket() const noexcept { return -1; }
 };
@@ -45,5 +59,10 @@ public:
 /// Writes all of it, in as few calls as the stream allows. Errors: of `write_some`.
 Task<Result<>> write_all(Stream& stream, std::span<const asio::const_buffer> from);
 Task<Result<>> write_all(Stream& stream, asio::const_buffer from);
+
+/// The same for the usual case, in which nothing has to be waited for, and no coroutine is needed: writes what goes at
+/// once. Returns how many bytes are left for `write_rest`, which is called only when there are any, and tells errors.
+std::size_t write_at_once(Stream& stream, std::span<const asio::const_buffer> from);
+Task<Result<>> write_rest(Stream& stream, std::span<const asio::const_buffer> from, std::size_t left);
 
 } // namespace gw

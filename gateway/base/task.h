@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/frames.h"
 #include "gateway/base/result.h"
 
 #include <boost/asio/as_tuple.hpp>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 namespace gw::config {
 
@@ -209,10 +210,21 @@ std::string judge_group(std::string_view text)
     return good ? "" : "must be the name of a group, not " + in_quotes(text);
 }
 
+/// What it is on this host can only be told of what is there already, and means the same for every program.
+std::string judge_log_file(std::string_view text)
+{
+    if (auto wrong = judge_file(text); !wrong.empty() || text.starts_with("/dev/") || text.starts_with("/proc/"))
+        return wrong;
+    std::error_code absent;
+    const auto found = std::filesystem::status(text, absent);
+    if (!std::filesystem::is_fifo(found) && !std::filesystem::is_socket(found)) return {};
+    return "is a pipe or a socket, whose reader could hold the gateway up: name a file, or stdout";
+}
+
 std::string judge_log_target(std::string_view text)
 {
     if (text == "stdout" || text == "journal") return {};
-    if (text.starts_with('/')) return judge_file(text);
+    if (text.starts_with('/')) return judge_log_file(text);
     static constexpr std::array<std::string_view, 2> words{"stdout", "journal"};
     return "must be stdout, journal or an absolute file name, not " + in_quotes(text) + did_you_mean(text, words);
 }

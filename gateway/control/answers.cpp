@@ -374,6 +374,11 @@ std::string metrics_text(const Snapshot& snapshot)
     out.single("gateway_waf_inspector_restarts_total", "counter", "Inspectors replaced after a crash or a hang.",
                snapshot.waf.restarts);
     out.single("gateway_log_dropped_total", "counter", "Batches of log lines dropped.", snapshot.log_dropped);
+    out.family("gateway_log_suppressed_total", "counter",
+               "Records of what came to nothing that were left out of the access log, by kind.");
+    for (std::size_t i = 0; i < session::record_kinds.size(); ++i)
+        out.sample("gateway_log_suppressed_total", Exposition::label("kind", session::record_kinds[i]),
+                   counters.suppressed_records[i]);
     return std::move(out.text);
 }
 
@@ -394,6 +399,8 @@ bool fits(const Json& record, const LogQuery& query)
 {
     const auto text = [&](const char* name) { return record.value(name, std::string{}); };
     if (!query.kind.empty() && text("kind") != query.kind) return false;
+    // What is looked for may be among the suppressed. No rule of the WAF had matched in those.
+    if (text("kind") == "suppressed") return query.verdict.empty() || query.verdict == "pass";
     if (!query.status.empty() && !status_fits(query.status, record.value("status", 0))) return false;
     if (!query.host.empty() && text("host") != query.host && text("server_name") != query.host) return false;
     if (!query.route.empty() && std::to_string(record.value("route", -1)) != query.route) return false;

@@ -57,10 +57,16 @@ std::shared_ptr<waf::InspectorProcesses> inspectors_of(const config::Settings& s
     if (around.previous != nullptr && around.previous->inspectors != nullptr &&
         around.previous->site.waf == settings.waf)
         return around.previous->inspectors;
-    auto started = waf::InspectorProcesses::start(settings.waf, around.inspector_program);
-    if (started) return *started;
-    problems.push_back({{}, "waf", describe(started.error())});
+    auto begun = waf::InspectorProcesses::begin(settings.waf, around.inspector_program);
+    if (begun) return *begun;
+    problems.push_back({{}, "waf", describe(begun.error())});
     return nullptr;
+}
+
+Result<std::shared_ptr<const tls::DialContext>> tls_of(const Surroundings& around)
+{
+    if (around.tls != nullptr && around.tls->valid()) return around.tls->get();
+    return tls::DialContext::make({});
 }
 
 } // namespace
@@ -80,10 +86,13 @@ std::variant<session::GenerationPtr, Problems> build(const config::Settings& set
     auto table = route::Table::build(settings.routes);
     if (auto* wrong = std::get_if<Problems>(&table)) add(problems, std::move(*wrong));
     auto plans = plans_of(settings, problems);
-    auto tls = tls::DialContext::make({});
-    if (!tls) problems.push_back({{}, "tls", describe(tls.error())});
     if (!problems.empty()) return problems;
-    auto inspectors = inspectors_of(settings, around, problems); // last: it starts processes
+    // The two that take long, side by side: rules are compiled in another process while certificates are read here.
+    auto inspectors = inspectors_of(settings, around, problems);
+    auto tls = tls_of(around);
+    if (!tls) problems.push_back({{}, "tls", describe(tls.error())});
+    if (inspectors != nullptr && problems.empty())
+        if (const auto ready = inspectors->ready(); !ready) problems.push_back({{}, "waf", describe(ready.error())});
     if (!problems.empty()) return problems;
 
     proxy::Site site{

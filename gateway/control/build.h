@@ -2,8 +2,10 @@
 
 #include "gateway/config/config.h"
 #include "gateway/session/generation.h"
+#include "gateway/tls/dial.h"
 #include "netfilter/local_addresses.h"
 
+#include <future>
 #include <memory>
 #include <string>
 #include <variant>
@@ -19,6 +21,8 @@ struct Surroundings {
     std::vector<Endpoint> own_sockets; ///< what the gateway itself listens on
     std::string inspector_program;
     std::string instance{}; ///< what this process calls itself in CDN-Loop
+    /// What upstreams' certificates are checked with, if it is being read already; taken by the first who needs it.
+    std::future<Result<std::shared_ptr<const tls::DialContext>>>* tls = nullptr;
 };
 
 /// Settings whose texts only other rooms understand (routes, header edits), checked without building anything that

@@ -148,8 +148,9 @@ private:
         for (const auto& socket : order->sockets) around.own_sockets.push_back(socket.bound);
         around.inspector_program = inspector_program_;
         around.instance = instance_;
+        around.tls = &first_tls_;
 
-        // Rules take about a second to compile, a hundred thousand routes as long to parse; questions are answered
+        // Rules take a tenth of a second to compile, a hundred thousand routes as long to parse; questions are answered
         // meanwhile.
         using Built = std::variant<session::GenerationPtr, Problems>;
         auto kernel = std::make_shared<netfilter::Settings>();
@@ -188,10 +189,14 @@ private:
         if (prepared_ == nullptr || prepared_->number != order->generation)
             co_return Error{Fault::malformed, Side::gateway, "commit of what was not prepared", {}};
         if (order->added.size() + (order->log_file ? 1 : 0) != message.descriptors.size())
-            co_return Error{Fault::malformed, Side::gateway, "sockets and descriptors differ in number", {}};
+            co_return Error{Fault::malformed,
+                            Side::gateway,
+                            "not all listening sockets arrived: too many files are open already",
+                            {}};
         log_.send_to(prepared_->session.access, order->log_file ? std::move(message.descriptors.back()) : Descriptor{});
 
         start_workers(order->workers);
+        if (generation_ != nullptr) earlier_.emplace_back(generation_);
         generation_ = std::exchange(prepared_, nullptr);
         protection_.apply(generation_->session, order->sockets.size());
         std::vector<std::string> keep;
@@ -208,7 +213,15 @@ private:
         });
         co_await all_arrived(gathering);
         if (gathering->missing > 0) log::warning("not every worker has taken over the new configuration yet");
-        co_return std::string{};
+        co_return oldest();
+    }
+
+    /// The number of the oldest configuration that a connection under way still has.
+    std::string oldest()
+    {
+        std::erase_if(earlier_, [](const auto& generation) { return generation.expired(); });
+        const auto first = earlier_.empty() ? generation_ : earlier_.front().lock();
+        return first == nullptr ? std::string{} : std::to_string(first->number);
     }
 
     void start_workers(std::size_t count)
@@ -266,7 +279,7 @@ private:
         if (gathering->missing > 0)
             co_return Error{
                 Fault::timed_out, Side::gateway, std::to_string(gathering->missing) + " workers do not turn", {}};
-        co_return std::string{};
+        co_return oldest();
     }
 
     Task<session::Counters> count(std::size_t& silent)
@@ -395,7 +408,7 @@ private:
         }
         if (!add_from_log(log_.recent(0, SIZE_MAX), *name, known))
             co_return wrong(404, "no such connection: none is under way, and the newest records (`gatewayctl log`) "
-                                 "have none that ended");
+                                 "have none that ended; some may have been left out (`--kind suppressed`)");
         if (!known.live && was_of(known, generation_->number)) known.generation = generation_;
         link::Answer answer;
         answer.body = explanation_of(known);
@@ -434,9 +447,13 @@ private:
     const std::string instance_ = "gw-" + id_prefix_of_this_run() + id_prefix_of_this_run(); // in CDN-Loop
     std::vector<std::unique_ptr<session::Worker>> workers_;
     SelfProtection protection_{io_, gate_, refusals_, workers_};
+    // Read while the first order is still on its way; later configurations read anew what may have changed.
+    std::future<Result<std::shared_ptr<const tls::DialContext>>> first_tls_ =
+        std::async(std::launch::async, [] { return tls::DialContext::make({}); });
     netfilter::Settings kernel_;        // of the newest configuration; a reload cannot change them
     session::GenerationPtr generation_; // in force
-    session::GenerationPtr prepared_;   // built, not in force yet
+    std::vector<std::weak_ptr<const session::Generation>> earlier_; // of connections under way; the oldest first
+    session::GenerationPtr prepared_;                               // built, not in force yet
     double requests_per_second_ = 0;
 };
 

@@ -20,7 +20,7 @@ struct LogQuery {
     std::uint64_t after = 0;
     std::size_t limit = 100;           ///< at most `most_log_records`
     std::chrono::milliseconds wait{0}; ///< for a record when there is none yet; at most `longest_log_wait`
-    std::string kind;                  ///< "request", "connection"; empty: both
+    std::string kind;                  ///< "request", "connection", "flow", "suppressed"; empty: all
     std::string status;                ///< "403", "4xx"
     std::string client;                ///< address or network
     std::string host;

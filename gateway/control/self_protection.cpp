@@ -93,7 +93,7 @@ void SelfProtection::apply(const session::Settings& settings, std::size_t listen
             "at most " + std::to_string(allowed) + " connections instead of limits.connections " +
             std::to_string(wanted_) + ": this process may open " + std::to_string(open_files_) +
             " files. Raise that (systemd: LimitNOFILE=" + std::to_string(wanted_ * 2 + 256 + listening_sockets) +
-            ", a shell: ulimit -Hn), or lower limits.connections");
+            ", a shell: ulimit -Hn; `gatewayctl doctor` says what keeps it down), or lower limits.connections");
     budget_bytes_ = settings.memory_bytes != 0 ? settings.memory_bytes : group_budget_bytes_;
     look();
 }

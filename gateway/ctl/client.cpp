@@ -4,10 +4,13 @@
 #include "gateway/http/body.h"
 #include "gateway/http/message.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <grp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 namespace gw::ctl {
@@ -26,6 +29,21 @@ Error not_http(const std::string& path, const std::string& why)
     return failure(Fault::malformed, "what answers at " + path + " is not gatewayd: " + why);
 }
 
+/// Who may use the socket, as its file says.
+std::string who_may(const std::string& path)
+{
+    struct stat found {};
+    if (::stat(path.c_str(), &found) != 0) return "run as root, or as a member of the group that admin.group names";
+    std::array<char, 4096> memory{};
+    group entry{};
+    group* named = nullptr;
+    const bool has_group = found.st_gid != 0 && (found.st_mode & S_IWGRP) != 0;
+    if (has_group) ::getgrgid_r(found.st_gid, &entry, memory.data(), memory.size(), &named);
+    if (named == nullptr) return "run as root; no group may use it (admin.group)";
+    const std::string name{named->gr_name};
+    return "run as root, or join group " + name + ": `usermod -aG " + name + " USER` as root, then log in again";
+}
+
 Error connect_error(const std::string& path, int cause)
 {
     switch (cause) {
@@ -36,7 +54,7 @@ Error connect_error(const std::string& path, int cause)
         return failure(Fault::refused, "gatewayd is not running (nobody listens at " + path +
                                            "); start it with `systemctl start gateway`");
     case EACCES:
-    case EPERM: return failure(Fault::denied, "no permission for " + path + "; run as root or join group gateway");
+    case EPERM: return failure(Fault::denied, "no permission for " + path + "; " + who_may(path));
     case EAGAIN: return failure(Fault::timed_out, "gatewayd is too busy to accept a connection at " + path);
     default: return failure(Fault::system, "connect to " + path + ": " + std::strerror(cause));
     }

@@ -126,8 +126,8 @@ void add_log(CLI::App& app, Invocation& into)
     log->add_option("-n,--lines", into.lines, "how many of the past, default 100")
         ->type_name("COUNT")
         ->check(CLI::Range(0, 100'000));
-    log->add_option("--kind", into.kind, "connection, request or flow")
-        ->check(CLI::IsMember({"connection", "request", "flow"}));
+    log->add_option("--kind", into.kind, "connection, request, flow or suppressed")
+        ->check(CLI::IsMember({"connection", "request", "flow", "suppressed"}));
     log->add_option("--status", into.status, "404, or a class: 5xx")->type_name("STATUS");
     log->add_option("--client", into.client, "address or network")->type_name("ADDRESS");
     log->add_option("--host", into.host, "host of the request, or name of the TLS server")->type_name("NAME");

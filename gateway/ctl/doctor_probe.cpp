@@ -1,9 +1,9 @@
 #include "gateway/ctl/doctor_probe.h"
 
 #include "gateway/base/descriptor.h"
+#include "gateway/ctl/doctor_walls.h"
 #include "gateway/ctl/reply.h"
 #include "netfilter/host_tables.h"
-#include "netfilter/nft_context.h"
 #include "netfilter/probe.h"
 
 #include <algorithm>
@@ -124,11 +124,14 @@ public:
     const std::string& interface() const { return here_; }
     const ClientHost& client() const { return client_; }
 
-    /// Errors: `system`.
-    Result<> build(const std::vector<Segment>& families)
+    /// `backend`: what holds gatewayd's rules. Errors: `system`.
+    Result<> build(const std::vector<Segment>& families, const std::string& backend)
     {
         if (!client_.made()) return failure("a network namespace cannot be made");
-        if (auto kept = keep_inside(families); !kept) return kept;
+        Enclosure enclosure{here_, {}, {}};
+        for (const auto& one : families)
+            (one.v6 ? enclosure.networks_v6 : enclosure.networks_v4).emplace_back(one.network);
+        if (auto kept = walls_.build(enclosure, backend); !kept) return kept;
         auto made = run_ip("link add " + here_ + " type veth peer name " + there_ + " netns " + client_.path() + "\n");
         if (!made) return made;
         linked_ = true;
@@ -147,27 +150,9 @@ public:
     }
 
 private:
-    Result<> keep_inside(const std::vector<Segment>& families)
-    {
-        auto context = netfilter::NftContext::open();
-        if (!context) return context.error();
-        const std::string table = "inet gateway_doctor_" + std::to_string(::getpid());
-        std::string text = "add table " + table + " { flags owner; }\n";
-        for (const char* hook : {"forward", "output"})
-            text += "add chain " + table + ' ' + hook + " { type filter hook " + hook + " priority -400; }\n";
-        text += "add rule " + table + " forward iifname \"" + here_ + "\" drop\n";
-        text += "add rule " + table + " forward oifname \"" + here_ + "\" drop\n";
-        for (const auto& one : families)
-            text += "add rule " + table + " output oifname != \"" + here_ + "\" " + (one.v6 ? "ip6" : "ip") +
-                    " saddr " + one.network + " drop\n";
-        if (auto run = context->run(text); !run) return run;
-        walls_.emplace(std::move(*context));
-        return {};
-    }
-
     std::string here_, there_;
     ClientHost client_;
-    std::optional<netfilter::NftContext> walls_{};
+    Walls walls_{};
     bool linked_ = false;
 };
 
@@ -250,20 +235,22 @@ Dialled dial(const Endpoint& to)
     return dialled;
 }
 
-/// The access log's record of that connection; null when there is none.
+/// The access log's record of that connection; else the one that says that some were left out; null: neither.
 Json record_of(const Client& daemon, const std::string& after, const Endpoint& client)
 {
     const auto until = Clock::now() + record_limit;
+    Json left_out;
     do {
         Query query("/v1/log");
-        query.add("kind", "connection").add("client", client.address.text()).add("after", after);
-        query.add("wait_ms", "500");
+        query.add("client", client.address.text()).add("after", after).add("wait_ms", "500");
         const auto log = ask_json(daemon, query.text());
-        if (log)
-            for (const auto& record : list_at(*log, "records"))
-                if (text_at(record, "client") == client.text()) return record;
+        if (!log) continue;
+        for (const auto& record : list_at(*log, "records")) {
+            if (text_at(record, "kind") == "connection" && text_at(record, "client") == client.text()) return record;
+            if (text_at(record, "kind") == "suppressed") left_out = record;
+        }
     } while (Clock::now() < until);
-    return {};
+    return left_out;
 }
 
 Finding outcome(const Target& target, const Dialled& dialled, const Json& record, const std::string& interface)
@@ -277,6 +264,12 @@ Finding outcome(const Target& target, const Dialled& dialled, const Json& record
     if (record.is_null())
         return finding(Severity::error, "it was answered, but gatewayd knows nothing of it: somebody else took it",
                        evidence, breaks, "ss -Htlnp");
+    if (text_at(record, "kind") == "suppressed")
+        return finding(Severity::note,
+                       "it was answered, but its record may be among those that were left out: too many connections "
+                       "come to nothing right now",
+                       evidence, "nothing by itself: where it arrived is not known",
+                       "gatewayctl log --kind suppressed");
     if (text_at(record, "destination") != target.at.text())
         return finding(Severity::error, "it arrived with another destination: " + plain(text_at(record, "destination")),
                        evidence, breaks, "nft list ruleset");
@@ -330,8 +323,11 @@ std::vector<Finding> probe(const config::Settings& settings, const Client& daemo
             return {not_made(std::string(target.segment.network) + " is in use on this host", "ip address")};
         families.push_back(target.segment);
     }
+    const auto rules = ask_json(daemon, "/v1/rules");
+    if (!rules) return {not_made(rules.error().what, "gatewayctl status")};
     Stage stage;
-    if (auto built = stage.build(families); !built) return {not_made(describe(built.error()), "ip -V; nft --version")};
+    if (auto built = stage.build(families, text_at(*rules, "backend")); !built)
+        return {not_made(describe(built.error()), "ip -V; gatewayctl rules show")};
     if (!followed(daemon, stage.interface()))
         return {finding(
             Severity::warning, "gatewayd has not taken up a new interface within " + limit_text(follow_limit),

@@ -100,11 +100,10 @@ struct Handshake {
     std::optional<std::chrono::system_clock::time_point> certificate_ends{};
 };
 
-Task<void> shake_hands(asio::io_context& io, DeadlineWheel& wheel, Descriptor socket, const Upstream& upstream,
-                       int family, Clock::time_point until, Handshake& into)
+Task<void> shake_hands(DeadlineWheel& wheel, Descriptor socket, const Upstream& upstream, Clock::time_point until,
+                       Handshake& into)
 {
-    SocketStream::Socket taken(io, {family, 0}, socket.release());
-    auto plain = std::make_unique<SocketStream>(std::move(taken), Side::upstream, wheel);
+    auto plain = std::make_unique<SocketStream>(std::move(socket), Side::upstream, wheel);
     plain->expire_at(until);
     const tls::DialSettings settings;
     auto context = tls::DialContext::make(settings);
@@ -121,17 +120,15 @@ Task<void> shake_hands(asio::io_context& io, DeadlineWheel& wheel, Descriptor so
     wheel.stop();
 }
 
-void look_at_certificate(const Upstream& upstream, Descriptor socket, const Endpoint& at, Clock::time_point until,
+void look_at_certificate(const Upstream& upstream, Descriptor socket, Clock::time_point until,
                          std::vector<Finding>& into)
 {
     asio::io_context io{1};
     DeadlineWheel wheel{io.get_executor()};
     Handshake shaken;
-    const int family = at.address.is_v6() ? AF_INET6 : AF_INET;
-    asio::co_spawn(io, shake_hands(io, wheel, std::move(socket), upstream, family, until, shaken),
-                   [](std::exception_ptr bug) {
-                       if (bug) std::rethrow_exception(bug);
-                   });
+    asio::co_spawn(io, shake_hands(wheel, std::move(socket), upstream, until, shaken), [](std::exception_ptr bug) {
+        if (bug) std::rethrow_exception(bug);
+    });
     io.run();
     const auto see = "openssl s_client -connect " + name_of(upstream) + " -servername " + upstream.host;
     if (!shaken.refused.empty())
@@ -163,7 +160,7 @@ std::vector<Finding> try_one(const Upstream& upstream, std::uint32_t mark, std::
     for (const auto& endpoint : resolved.endpoints) {
         auto [socket, error] = connect_to(endpoint, mark, until);
         if (socket.is_open()) {
-            if (upstream.tls) look_at_certificate(upstream, std::move(socket), endpoint, until, found);
+            if (upstream.tls) look_at_certificate(upstream, std::move(socket), until, found);
             return found;
         }
         refusals += (refusals.empty() ? "" : ", ") + endpoint.text() + ": " + std::strerror(error);

@@ -99,6 +99,21 @@ std::string connection_words(const Json& record)
     return text + bytes_text(count_at(record, "to_client_bytes")) + " out";
 }
 
+/// "suppressed 812 records of what came to nothing, since 2026-07-01T00:00:00.000Z: 406 connections, 406 requests".
+std::string suppressed_words(const Json& record)
+{
+    std::string kinds;
+    const auto add = [&](std::string_view member, const char* one, const char* many) {
+        const auto count = count_at(record, member);
+        if (count != 0) kinds += (kinds.empty() ? "" : ", ") + counted(count, one, many);
+    };
+    add("connections", "connection", "connections");
+    add("requests", "request", "requests");
+    add("flows", "flow", "flows");
+    return "suppressed " + counted(count_at(record, "suppressed"), "record", "records") +
+           " of what came to nothing, since " + plain(text_at(record, "since")) + ": " + kinds;
+}
+
 } // namespace
 
 namespace {
@@ -229,8 +244,10 @@ std::string routes_view(const Json& routes, std::uint64_t now, const Look& look)
 
 std::string record_line(const Json& record, const Look& look)
 {
-    auto text =
-        paint(look, Colour::faint, plain(text_at(record, "time"))) + ' ' + plain(text_at(record, "client")) + ' ';
+    auto text = paint(look, Colour::faint, plain(text_at(record, "time"))) + ' ';
+    if (text_at(record, "kind") == "suppressed")
+        return text + paint(look, Colour::yellow, suppressed_words(record)) + '\n';
+    text += plain(text_at(record, "client")) + ' ';
     text += text_at(record, "kind") == "request" ? request_words(record, look) : connection_words(record);
     text += ' ' + number_text(number_at(record, "duration_ms")) + " ms";
     text += way(record) + waf_part(record, look) + ending(record, look);

@@ -45,6 +45,7 @@ Json Answers::problems(const Json& of_data, const Result<link::Answer>& data, co
     auto problems = more.value("problems", Json::array());
     for (const auto& problem : of_data.value("problems", Json::array())) problems.push_back(problem);
     if (!data) problems.push_back("data process: " + data.error().what);
+    if (!data_.problem().empty()) problems.push_back(data_.problem());
     if (!missing.empty()) problems.push_back("rules: " + missing);
     if (last_reload_.refused()) problems.push_back("the last reload was refused");
     return problems;

@@ -7,18 +7,14 @@
 #include "gateway/base/socket_stream.h"
 #include "gateway/http/body.h"
 #include "gateway/http/encode.h"
-#include "gateway/keeper/giving_to.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <fcntl.h>
-#include <filesystem>
 #include <grp.h>
 #include <list>
 #include <span>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 namespace gw::keeper {
 
@@ -38,52 +34,6 @@ struct BodyCount {
 private:
     std::size_t& count_;
 };
-
-Result<sockaddr_un> unix_name(const std::string& path)
-{
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.size() >= sizeof name.sun_path)
-        return Error{Fault::malformed,
-                     Side::gateway,
-                     "admin.socket: the path is longer than " + std::to_string(sizeof name.sun_path - 1) + " bytes",
-                     {}};
-    std::copy(path.begin(), path.end(), name.sun_path);
-    return name;
-}
-
-/// Whoever may rename files there could put another file in the socket's place while it is made, or afterwards a socket
-/// of their own that takes gatewayctl's orders.
-Result<> check_folder(const std::filesystem::path& folder)
-{
-    struct stat found {};
-    if (::stat(folder.c_str(), &found) != 0) return system_error("admin.socket: " + folder.string());
-    const bool ours = found.st_uid == 0 || found.st_uid == ::geteuid();
-    const bool others_write = (found.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (found.st_mode & S_ISVTX) == 0;
-    if (ours && !others_write) return {};
-    return Error{Fault::refused,
-                 Side::gateway,
-                 "admin.socket: others may write to " + folder.string() +
-                     ": give it to root or to the gateway's user, and take the right to write from all others",
-                 {}};
-}
-
-/// A socket file may be left over from a process that was killed: then nobody answers, and it can go.
-Result<> clear_path(const std::string& path, const sockaddr_un& name)
-{
-    struct stat found {};
-    if (::lstat(path.c_str(), &found) != 0) return {};
-    if (!S_ISSOCK(found.st_mode))
-        return Error{Fault::refused, Side::gateway, "admin.socket: " + path + " exists and is no socket", {}};
-    const Descriptor probe{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (::connect(probe.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0)
-        return Error{Fault::refused,
-                     Side::gateway,
-                     "another gatewayd serves " + path + ": stop it first, or give this one another admin.socket",
-                     {}};
-    if (::unlink(path.c_str()) != 0) return system_error("admin.socket: removing " + path);
-    return {};
-}
 
 std::optional<gid_t> group_id(const std::string& name)
 {
@@ -124,7 +74,7 @@ ControlServer::~ControlServer() { close(); }
 void ControlServer::close()
 {
     if (unix_ != nullptr) {
-        if (!unix_->closed) ::unlink(path_.c_str());
+        if (!unix_->closed) file_.remove();
         unix_->close();
         unix_.reset();
     }
@@ -147,7 +97,7 @@ void ControlServer::adopt(Listeners listeners, const std::string& path, const st
         group_ = *gid;
         group_known_ = true;
     }
-    path_ = path;
+    file_ = ControlSocketFile::of(path);
     listen_on(listeners.control.release(), AF_UNIX, false, unix_);
     if (!metrics || !listeners.metrics.is_open()) return;
     metrics_endpoint_ = metrics;
@@ -172,30 +122,13 @@ void ControlServer::listen_on(int descriptor, int family, bool metrics_only, std
 
 Result<> ControlServer::open_unix(const std::string& path, const std::string& group)
 {
-    const auto name = unix_name(path);
-    if (!name) return name.error();
-    std::error_code failed;
-    const auto folder = std::filesystem::absolute(path, failed).parent_path();
-    std::filesystem::create_directories(folder, failed);
-    const auto safe = check_folder(folder);
-    if (!safe) return safe.error();
-    const auto cleared = clear_path(path, *name);
-    if (!cleared) return cleared.error();
-
-    Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    // The file must never be open to more than it will be: made with no rights for others, then given its group.
-    const auto mask = ::umask(0177);
-    const bool bound = ::bind(socket.number(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name) == 0;
-    ::umask(mask);
-    if (!bound) return system_error("admin.socket: " + path);
-    if (const auto gid = group_id(group)) {
-        group_ = *gid;
-        const GivingTo giving{*gid};
-        group_known_ = ::lchown(path.c_str(), static_cast<uid_t>(-1), *gid) == 0 && ::chmod(path.c_str(), 0660) == 0;
-    }
-    if (::listen(socket.number(), 128) != 0) return system_error("admin.socket: " + path);
-    path_ = path;
-    listen_on(socket.release(), AF_UNIX, false, unix_);
+    const auto gid = group_id(group);
+    auto socket = ControlSocketFile::open(path, gid);
+    if (!socket) return socket.error();
+    group_ = gid.value_or(0);
+    group_known_ = gid.has_value();
+    file_ = ControlSocketFile::of(path);
+    listen_on(socket->release(), AF_UNIX, false, unix_);
     return {};
 }
 
@@ -255,7 +188,7 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
         Descriptor accepted{
             ::accept4(listening->socket.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
         if (!accepted.is_open()) {
-            if (errno == EMFILE || errno == ENFILE) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                 listening->pause.expires_after(pause_when_full);
                 auto paused = co_await listening->pause.async_wait(as_outcome);
                 (void)paused;
@@ -266,17 +199,12 @@ Task<void> ControlServer::accept_from(std::shared_ptr<Listening> listening)
             log::warning("control socket: a process that is neither root nor in its group was turned away");
             continue;
         }
-        Socket socket{io_};
-        boost::system::error_code wrong;
-        socket.assign({listening->metrics_only ? AF_INET : AF_UNIX, 0}, accepted.number(), wrong);
-        if (wrong) continue;
-        accepted.release();
         ++listening->clients;
         auto left = [listening](std::exception_ptr bug) {
             --listening->clients;
             if (bug) std::rethrow_exception(bug);
         };
-        asio::co_spawn(io_, serve(std::move(socket), listening), std::move(left));
+        asio::co_spawn(io_, serve(std::move(accepted), listening), std::move(left));
     }
 }
 
@@ -329,7 +257,7 @@ Task<std::optional<ControlAnswer>> ControlServer::read_request(SocketStream& str
     co_return asked;
 }
 
-Task<void> ControlServer::serve(Socket socket, std::shared_ptr<Listening> listening)
+Task<void> ControlServer::serve(Descriptor socket, std::shared_ptr<Listening> listening)
 {
     const bool metrics_only = listening->metrics_only;
     SocketStream stream{std::move(socket), Side::client, wheel_};

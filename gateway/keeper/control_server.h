@@ -6,6 +6,7 @@
 #include "gateway/base/socket_stream.h"
 #include "gateway/base/task.h"
 #include "gateway/keeper/control_request.h"
+#include "gateway/keeper/control_socket_file.h"
 #include "gateway/keeper/settings.h"
 #include "gateway/link/order.h"
 
@@ -40,7 +41,7 @@ public:
     Result<> open_unix(const std::string& path, const std::string& group);
     /// GET /metrics over TCP, nothing else. None: closes it. Errors: `refused`, `system`.
     Result<> open_metrics(const std::optional<Endpoint>& endpoint);
-    /// Removes the socket file.
+    /// Removes the socket file, when it is ours.
     void close();
 
     /// Copies of the listening sockets, for a successor.
@@ -62,7 +63,7 @@ private:
     struct Listening;
     Task<void> accept_from(std::shared_ptr<Listening> listening);
     Task<std::optional<ControlAnswer>> read_request(SocketStream& stream, Buffer& received, Listening& listening);
-    Task<void> serve(Socket socket, std::shared_ptr<Listening> listening);
+    Task<void> serve(Descriptor socket, std::shared_ptr<Listening> listening);
     /// What follows the head. Not 0: the status to answer instead; none: the client has gone.
     Task<std::optional<int>> read_body(SocketStream& stream, Buffer& received, http::Framing framing, bool waits,
                                        std::string& body);
@@ -76,7 +77,7 @@ private:
     std::shared_ptr<Listening> unix_;
     std::shared_ptr<Listening> metrics_;
     std::optional<Endpoint> metrics_endpoint_;
-    std::string path_;
+    ControlSocketFile file_;
     std::size_t bodies_ = 0; // being read
     std::uint32_t group_ = 0;
     bool group_known_ = false;

@@ -62,9 +62,11 @@ Task<Result<std::string>> DataLink::ask(link::Kind kind, std::string text, std::
     auto waiting = std::make_shared<Waiting>(io_);
     waiting->answered.expires_after(limit);
     waiting_.emplace(number, waiting);
-    const auto sent = co_await link_.send(std::move(message));
+    const auto until = waiting->answered.expiry(); // from now on: one that is frozen takes nothing in
+    const auto sent = co_await link_.send(std::move(message), until);
     if (!sent) {
         waiting_.erase(number);
+        if (!link_.is_open()) kill();
         co_return sent.error();
     }
     if (!waiting->done && !gone_) {
@@ -82,6 +84,10 @@ Task<void> DataLink::follow()
     for (;;) {
         auto message = co_await link_.receive();
         if (!message) break;
+        if (message->kind == link::Kind::drain) {
+            if (told_to_drain_) told_to_drain_();
+            continue;
+        }
         const auto found = waiting_.find(message->number);
         if (found == waiting_.end()) continue; // it waited too long and has left
         auto& waiting = *found->second;

@@ -3,6 +3,7 @@
 #include "gateway/link/link.h"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,13 +21,17 @@ public:
     DataLink(const DataLink&) = delete;
     DataLink& operator=(const DataLink&) = delete;
 
-    /// Sends an order or a question and waits for its answer.
+    /// Sends an order or a question and waits for its answer; the limit is for both. A process that has taken in only a
+    /// part of it by then is ended: nothing else could be sent to it.
     /// Errors: what the data process said (`refused`), `timed_out`, `closed` when it has gone.
     Task<Result<std::string>> ask(link::Kind kind, std::string text, std::vector<Descriptor> descriptors,
                                   std::chrono::milliseconds limit);
 
     /// Hands answers to those who wait. Ends when the process has gone; then everybody waiting gets `closed`.
     Task<void> follow();
+
+    /// Called when it orders this process to drain, as a successor does that stops (handover.h).
+    void when_told_to_drain(std::function<void()> told) { told_to_drain_ = std::move(told); }
 
     /// Its end of the socket pair is closed.
     bool gone() const { return gone_; }
@@ -51,6 +56,7 @@ private:
     Descriptor process_; // a process descriptor: its number could be somebody else's by now
     std::uint64_t next_ = 1;
     bool gone_ = false;
+    std::function<void()> told_to_drain_;
     std::map<std::uint64_t, std::shared_ptr<Waiting>> waiting_;
 };
 

@@ -4,8 +4,9 @@
 #include "gateway/base/log.h"
 
 #include <boost/asio/co_spawn.hpp>
-#include <fcntl.h>
+#include <charconv>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace gw::keeper {
 
@@ -17,16 +18,6 @@ std::string how_it_ended(int status)
 {
     return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                : "exit " + std::to_string(WEXITSTATUS(status));
-}
-
-/// Opened here and handed over: the data process may not write to any folder. None when the lines go elsewhere.
-Result<Descriptor> open_access_log(const session::AccessLog& access)
-{
-    if (access.format == session::AccessLog::Format::off || access.to == "stdout") return Descriptor{};
-    Descriptor file{::open(access.to.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)};
-    if (!file.is_open())
-        return Error{Fault::system, Side::gateway, describe(system_error("access log " + access.to)), {}};
-    return file;
 }
 
 } // namespace
@@ -121,7 +112,7 @@ Task<void> DataSide::revive()
     ++restarts_;
     while (!take_turn()) co_await pause(5ms); // a reload that is under way fails by itself: its data process has gone
     if (stopping_) co_return;
-    const auto revived = co_await serve_again();
+    const auto revived = co_await serve_again(AtAnyPrice::yes);
     leave_turn();
     if (revived) {
         log::info("the data process serves again");
@@ -135,8 +126,18 @@ Task<void> DataSide::revive()
         serving_->kill(); // its end brings us here again
 }
 
-Task<Result<>> DataSide::serve_again()
+Task<Result<>> DataSide::serve_again(AtAnyPrice price)
 {
+    const auto& access = in_force_.loaded->settings.session.access;
+    Descriptor log_file;
+    if (price == AtAnyPrice::yes) {
+        log_file = access_log_.open_or_go_on(access);
+    } else {
+        auto opened = access_log_.open(access);
+        if (!opened) co_return opened.error();
+        log_file = std::move(*opened);
+    }
+    oldest_ = 0;
     const bool ready = standby_ready();
     if (ready) {
         serving_ = std::exchange(standby_, nullptr);
@@ -150,9 +151,10 @@ Task<Result<>> DataSide::serve_again()
             co_await order_prepare(serving_, *in_force_.loaded, names_of(in_force_.held), in_force_.generation);
         if (!prepared) co_return prepared.error();
     }
-    const auto committed = co_await order_commit(serving_, *in_force_.loaded, names_of(in_force_.held), in_force_.held,
-                                                 in_force_.generation);
+    const auto committed = co_await order_commit(serving_, names_of(in_force_.held), in_force_.held,
+                                                 in_force_.generation, std::move(log_file));
     if (!committed) co_return committed.error();
+    note_oldest(*committed);
     co_return Result<>{};
 }
 
@@ -165,10 +167,26 @@ Task<void> DataSide::keep_standby()
         if (stopping_) co_return;
         const bool ready = co_await ready_standby();
         retry = ready ? settings_.standby_after : std::min(retry * 2, settings_.longest_restart_pause);
-        if (!standby_ready()) continue;
-        wake_standby_.expires_at(asio::steady_timer::time_point::max());
+        if (standby_ready()) co_await watch_standby();
+    }
+}
+
+/// Until it is to be brought up to something, or has ended. One that hangs is of no use when it is needed.
+Task<void> DataSide::watch_standby()
+{
+    for (;;) {
+        wake_standby_.expires_after(settings_.hang_limit);
         auto outcome = co_await wake_standby_.async_wait(as_outcome);
-        (void)outcome;
+        auto& [woken] = outcome;
+        const auto process = standby_;
+        if (woken || process == nullptr) co_return;
+        const auto answered = co_await process->ask(link::Kind::beat, {}, {}, settings_.hang_limit);
+        if (standby_ != process) co_return; // it has ended, or serves already
+        if (answered && standby_ready()) continue;
+        if (answered) co_return; // called meanwhile
+        log::warning("the waiting data process gives no sign of life: it is ended");
+        process->kill();
+        co_return;
     }
 }
 
@@ -204,6 +222,7 @@ Task<void> DataSide::beat()
         const auto process = serving_;
         const auto asked_at = std::chrono::steady_clock::now();
         const auto answered = co_await process->ask(link::Kind::beat, {}, {}, settings_.beat_limit);
+        if (answered && process == serving_) note_oldest(*answered);
         const auto now = std::chrono::steady_clock::now();
         const bool stalled_ourselves = now - asked_at > 2 * settings_.beat_limit; // stopped, or a busy machine
         if (answered || stalled_ourselves || process != serving_ || serving_ended_) answered_at = now;
@@ -233,9 +252,9 @@ Task<Result<std::string>> DataSide::order_prepare(std::shared_ptr<DataLink> proc
     co_return co_await process->ask(link::Kind::prepare, std::move(text), {}, settings_.prepare_limit);
 }
 
-Task<Result<std::string>> DataSide::order_commit(std::shared_ptr<DataLink> process, const Loaded& loaded,
+Task<Result<std::string>> DataSide::order_commit(std::shared_ptr<DataLink> process,
                                                  std::vector<link::SocketName> sockets, const HeldSockets& added,
-                                                 std::uint64_t generation)
+                                                 std::uint64_t generation, Descriptor log_file)
 {
     link::Order order;
     order.generation = generation;
@@ -244,10 +263,8 @@ Task<Result<std::string>> DataSide::order_commit(std::shared_ptr<DataLink> proce
     order.added = names_of(added);
     std::vector<Descriptor> descriptors;
     for (const auto& socket : added) descriptors.emplace_back(::dup(socket.socket.number()));
-    auto log_file = open_access_log(loaded.settings.session.access);
-    if (!log_file) co_return log_file.error();
-    order.log_file = log_file->is_open();
-    if (order.log_file) descriptors.push_back(std::move(*log_file));
+    order.log_file = log_file.is_open();
+    if (order.log_file) descriptors.push_back(std::move(log_file));
     auto text = link::encode(order);
     co_return co_await process->ask(link::Kind::commit, std::move(text), std::move(descriptors),
                                     settings_.commit_limit);
@@ -261,7 +278,18 @@ Task<Result<std::string>> DataSide::prepare(const Loaded& loaded, std::vector<li
 Task<Result<std::string>> DataSide::commit(const Loaded& loaded, std::vector<link::SocketName> sockets,
                                            const HeldSockets& added)
 {
-    return order_commit(serving_, loaded, std::move(sockets), added, in_force_.generation + 1);
+    auto log_file = access_log_.open(loaded.settings.session.access);
+    if (!log_file) co_return log_file.error();
+    auto committed =
+        co_await order_commit(serving_, std::move(sockets), added, in_force_.generation + 1, std::move(*log_file));
+    if (committed) note_oldest(*committed);
+    co_return committed;
+}
+
+/// What a commit and a beat are answered with.
+void DataSide::note_oldest(const std::string& answer)
+{
+    std::from_chars(answer.data(), answer.data() + answer.size(), oldest_);
 }
 
 Task<void> DataSide::abandon()

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/keeper/access_log.h"
 #include "gateway/keeper/data_link.h"
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/settings.h"
@@ -49,7 +50,7 @@ public:
     /// that wait for their next request may make it.
     Task<void> drain(std::chrono::milliseconds limit, bool gently = false);
     /// Starts a process that serves what is in force, beside that of a predecessor. Errors: of the orders.
-    Task<Result<>> succeed() { return serve_again(); }
+    Task<Result<>> succeed() { return serve_again(AtAnyPrice::no); }
     /// What is in force has changed: the second process has to follow.
     void changed() { wake_standby_.cancel(); }
 
@@ -67,18 +68,24 @@ public:
     std::uint64_t restarts() const { return restarts_; }
     /// The process that serves has given no sign of life for longer than `beat_limit`.
     bool silent() const { return silent_; }
+    /// The oldest configuration that something under way still has; 0: not known.
+    std::uint64_t oldest() const { return oldest_; }
+    /// What it serves without, for a person; empty: nothing.
+    const std::string& problem() const { return access_log_.problem(); }
 
 private:
+    enum class AtAnyPrice { no, yes }; ///< yes: also without its access log
     Result<std::shared_ptr<DataLink>> start_process();
     Task<Result<std::string>> order_prepare(std::shared_ptr<DataLink> process, const Loaded& loaded,
                                             std::vector<link::SocketName> sockets, std::uint64_t generation);
-    Task<Result<std::string>> order_commit(std::shared_ptr<DataLink> process, const Loaded& loaded,
-                                           std::vector<link::SocketName> sockets, const HeldSockets& added,
-                                           std::uint64_t generation);
+    Task<Result<std::string>> order_commit(std::shared_ptr<DataLink> process, std::vector<link::SocketName> sockets,
+                                           const HeldSockets& added, std::uint64_t generation, Descriptor log_file);
     Task<void> revive();
-    Task<Result<>> serve_again();
+    Task<Result<>> serve_again(AtAnyPrice price);
+    void note_oldest(const std::string& answer);
     Task<void> keep_standby();
     Task<bool> ready_standby();
+    Task<void> watch_standby();
     Task<void> beat();
     Task<void> pause(std::chrono::milliseconds time);
 
@@ -86,6 +93,7 @@ private:
     const Settings& settings_;
     InForce& in_force_;
     std::function<void()> alive_;
+    AccessLogFile access_log_;
     std::shared_ptr<DataLink> serving_;
     std::shared_ptr<DataLink> standby_;
     std::uint64_t standby_generation_ = 0; // what it has built; 0: nothing yet
@@ -94,6 +102,7 @@ private:
     std::chrono::steady_clock::time_point serving_since_{};
     std::chrono::milliseconds restart_pause_{0};
     std::uint64_t restarts_ = 0;
+    std::uint64_t oldest_ = 0;
     bool serving_ended_ = true;
     bool turn_taken_ = false;
     bool stopping_ = false;

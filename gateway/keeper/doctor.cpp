@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <sys/resource.h>
 
 namespace gw::keeper {
 
@@ -19,12 +18,6 @@ constexpr auto interval = 10s;
 constexpr auto after_a_change = 500ms; // several come together
 constexpr auto fresh_for = 1s;         // an answer need not be younger
 constexpr int time_share = 100;        // one part of so many may be spent on looking
-
-std::size_t descriptor_limit()
-{
-    rlimit limit{};
-    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 0;
-}
 
 /// Of the processor: a busy machine is no reason to look less often.
 std::chrono::nanoseconds time_of_this_thread()
@@ -68,7 +61,7 @@ void HostDoctor::examine()
         subject.missing = rules_.missing();
     }
     auto facts = doctor::gather(subject, {.features = false, .ruleset = false});
-    if (const auto limit = descriptor_limit(); limit != 0) facts.descriptor_limit = limit;
+    facts.descriptors = doctor::descriptor_limit_of_this_process();
     auto found = doctor::diagnose(facts, subject);
     log_changes(findings_, found);
     findings_ = std::move(found);

@@ -16,9 +16,14 @@ inline constexpr unsigned handover_protocol = 1;
 //
 //   ask       "who are you"             -> done: a Greeting
 //   prepare   a Handover, descriptors   -> done: its own data process serves, beside the old one
-//   commit                              -> done: it answers for everything; the old one only drains
+//   commit    descriptors               -> done: it answers for everything; the old one only drains
 //
 // Anything but `done`, an answer that does not come, or an end of the process leaves everything to the old one.
+//
+// The link stays: when its other end is closed, nobody serves any more, and the old one ends with what it still
+// carries. So that it outlives further upgrades, a `commit` brings the links of those before, which still drain. A
+// successor that stops sends `drain`: connections that are idle end then. One that knows neither does as little harm as
+// it can: those before end with the one that started it, or when it ends.
 
 /// The answer to who it is.
 struct Greeting {

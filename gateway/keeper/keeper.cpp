@@ -11,6 +11,7 @@
 #include "gateway/keeper/descriptor_store.h"
 #include "gateway/keeper/doctor.h"
 #include "gateway/keeper/load.h"
+#include "gateway/keeper/predecessors.h"
 #include "gateway/keeper/rules.h"
 #include "gateway/keeper/sockets.h"
 #include "gateway/keeper/succession.h"
@@ -21,7 +22,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <linux/capability.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -30,20 +30,6 @@
 namespace gw::keeper {
 
 namespace {
-
-/// What only a start can change, by name; empty: the change can be made while running.
-std::string fixed_changes(const config::Settings& now, const config::Settings& next)
-{
-    std::string changed;
-    const auto note = [&](bool same, const char* name) {
-        if (!same) changed += (changed.empty() ? "" : ", ") + std::string{name};
-    };
-    note(now.control.workers == next.control.workers, "workers");
-    note(now.control.socket == next.control.socket, "admin.socket");
-    note(now.control.group == next.control.group, "admin.group");
-    note(now.netfilter == next.netfilter, "kernel");
-    return changed;
-}
 
 /// EX_CONFIG of sysexits.h: until somebody mends the file, the next start would end in the same way.
 constexpr int wrong_file_status = 78;
@@ -95,6 +81,7 @@ private:
         if (!started) {
             log::error("not started: " + started.error().what);
             status_ = started.error().fault == Fault::malformed ? wrong_file_status : 1;
+            if (options_.predecessor && !rules_.installed()) rules_.release(); // still those of the one before
             if (status_ == 1 && !options_.predecessor) co_await put_off_next_start();
             end();
             co_return;
@@ -103,9 +90,11 @@ private:
         ::sd_notifyf(0, "READY=1\nSTATUS=serving %zu listeners", count);
         log::info("serving " + std::to_string(count) + " listeners, configuration " + options_.config_file);
         changes_.began();
-        data_.watch([this] { rules_.alive(); });
+        data_.watch([this] {
+            rules_.alive();
+            see_rules_off();
+        });
         asio::co_spawn(io_, feed_watchdog(), end_on_bug);
-        if (predecessor_) asio::co_spawn(io_, see_predecessor_off(), end_on_bug);
         rules_.when_changed([this] { doctor_.changed(); });
         asio::co_spawn(io_, doctor_.watch(), end_on_bug);
     }
@@ -125,6 +114,10 @@ private:
     Task<Result<>> start()
     {
         in_force_.held = store_.inherited();
+        // Before anything else, but not with descriptors that it must not have: it has much to read before it can be
+        // given a configuration.
+        const auto data = data_.start();
+        if (!data) co_return data.error();
         auto loading = changes_.boot().choose();
         if (const auto* rejected = std::get_if<Rejection>(&loading))
             co_return Error{Fault::malformed, Side::gateway, "the configuration is wrong\n" + rejected->text, {}};
@@ -134,6 +127,7 @@ private:
         if (!good) co_return started;
         server_.close();
         data_.end_unstarted();
+        if (const auto again = data_.start(); !again) co_return again.error();
         started = co_await start_with(std::move(*good));
         co_return started;
     }
@@ -156,8 +150,6 @@ private:
         const auto guarded = rules_.guard(loaded.settings);
         if (!guarded) co_return Error{Fault::system, Side::gateway, "rules: " + describe(guarded.error()), {}};
         store_.fit(in_force_.held, loaded.settings, in_force_.workers);
-        const auto data = data_.start();
-        if (!data) co_return data.error();
         co_return co_await apply(std::move(loaded));
     }
 
@@ -224,7 +216,10 @@ private:
         data_.stop();
         co_await changes_.stop();
         store_.exchange(in_force_.held, {});
+        const auto until = std::chrono::steady_clock::now() + limit;
+        co_await predecessors_.drain();
         co_await data_.drain(limit);
+        co_await predecessors_.see_off(until);
         rules_.remove();
         end();
     }
@@ -283,15 +278,35 @@ private:
         ++in_force_.generation;
         rules_.alive(); // it has just answered
         data_.changed();
+        note_captures();
+        see_rules_off();
         log_warnings(*in_force_.loaded);
         co_return Result<>{};
+    }
+
+    /// After a change, not during one: then the rules may be ahead of what is in force.
+    void note_captures()
+    {
+        if (!rules_.lingers())
+            without_captures_since_ = 0;
+        else if (without_captures_since_ == 0)
+            without_captures_since_ = in_force_.generation;
+    }
+
+    /// Rules that are there only for intercepted connections under way, of a configuration that intercepts no more.
+    void see_rules_off()
+    {
+        const auto since = without_captures_since_;
+        if (since == 0 || !rules_.lingers() || stopping_ || !predecessors_.none() || data_.oldest() < since) return;
+        rules_.remove();
+        without_captures_since_ = 0;
     }
 
     void put_rules_back()
     {
         if (in_force_.loaded == nullptr) return;
-        const auto restored = rules_.put(in_force_.loaded->settings, names_of(in_force_.held));
-        if (!restored) log::error("rules: " + describe(restored.error()));
+        rules_.insist(in_force_.loaded->settings, names_of(in_force_.held));
+        note_captures();
     }
 
     /// `apply`, and the metrics endpoint with it.
@@ -310,16 +325,6 @@ private:
 
     // --- upgrade: this keeper's place is taken, or it takes the place of another
 
-    /// Where the program lies now that this process was started from, whether that is the same file or not.
-    static std::string own_program()
-    {
-        std::error_code failed;
-        auto path = std::filesystem::read_symlink("/proc/self/exe", failed).string();
-        constexpr std::string_view deleted = " (deleted)";
-        if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
-        return path;
-    }
-
     Task<link::Answer> respond_upgrade(const std::string& method)
     {
         if (method != "POST") co_return json_answer(405, {{"error", "upgrade is a POST"}});
@@ -329,7 +334,7 @@ private:
         if (stopping_ || in_force_.loaded == nullptr || !data_.take_turn())
             co_return json_answer(409, {{"ok", false}, {"error", "the gateway is busy with something else"}});
         log::info("upgrade: " + own_program() + " takes over");
-        const Estate estate{options_.config_file, in_force_, server_, rules_};
+        const Estate estate{options_.config_file, in_force_, server_, rules_, predecessors_};
         auto upgraded = co_await hand_over_to(io_, own_program(), estate, settings_);
         if (!upgraded) {
             log::error("upgrade refused: " + upgraded.error().what);
@@ -344,14 +349,17 @@ private:
                                     {"pid", successor_->process_id()}});
     }
 
-    /// Everything has gone to the successor but the connections under way. They may end in their own time, unless it
-    /// ends first.
+    /// Everything has gone to the successor but the connections under way. They may end in their own time, unless
+    /// nobody serves any more before.
     Task<void> retire()
     {
         ::sd_notifyf(0, "MAINPID=%d", successor_->process_id());
         server_.release();
         rules_.release();
+        predecessors_.release();
         data_.stop();
+        successor_->when_told_to_drain(
+            [this] { asio::co_spawn(io_, data_.drain(settings_.retirement_limit), end_on_bug); });
         log::info("upgrade: process " + std::to_string(successor_->process_id()) +
                   " serves; this one ends with its last connection");
         successor_->let_go();
@@ -367,13 +375,15 @@ private:
 
     Task<Result<>> succeed_predecessor()
     {
-        predecessor_.emplace(io_, Descriptor{*options_.predecessor});
+        link::Link predecessor{io_, Descriptor{*options_.predecessor}};
         Heir heir;
         heir.take_in = [this](Handover& handover, std::vector<Descriptor>& descriptors) {
             return take_in(handover, descriptors);
         };
-        heir.take_over = [this] { return take_over(); };
-        co_return co_await succeed(*predecessor_, options_.version, heir);
+        heir.take_over = [this](std::vector<Descriptor>& earlier) { return take_over(earlier); };
+        const auto succeeded = co_await succeed(predecessor, options_.version, heir);
+        if (succeeded) predecessors_.add(predecessor.copy());
+        co_return succeeded;
     }
 
     Task<Result<>> take_in(Handover& handover, std::vector<Descriptor>& descriptors)
@@ -405,23 +415,17 @@ private:
         co_return co_await data_.succeed();
     }
 
-    Task<void> take_over()
+    /// The rules come first: without them everything stays with the predecessor.
+    Task<Result<>> take_over(std::vector<Descriptor>& earlier)
     {
         const auto& settings = in_force_.loaded->settings;
+        const auto installed = rules_.put(settings, names_of(in_force_.held));
+        if (!installed) co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
         server_.adopt(std::move(inherited_), settings.control.socket, settings.control.group, settings.control.metrics);
         store_.take_over(in_force_.held);
-        const auto installed = rules_.put(settings, names_of(in_force_.held));
-        if (!installed) log::error("rules: " + describe(installed.error()));
-        co_return;
-    }
-
-    /// It ends with its last connection; nothing more is said.
-    Task<void> see_predecessor_off()
-    {
-        const auto silence = co_await predecessor_->receive();
-        (void)silence;
-        predecessor_.reset();
-        log::info("upgrade: the process before this one has ended");
+        note_captures();
+        for (auto& link : earlier) predecessors_.add(std::move(link));
+        co_return Result<>{};
     }
 
     // --- questions
@@ -461,9 +465,10 @@ private:
     ControlServer server_;
     Changes changes_;
     Answers answers_;
-    std::shared_ptr<DataLink> successor_;   // has taken this one's place
-    std::optional<link::Link> predecessor_; // while that one still ends
-    ControlServer::Listeners inherited_;    // until they are served
+    std::shared_ptr<DataLink> successor_; // has taken this one's place
+    Predecessors predecessors_{io_};
+    std::uint64_t without_captures_since_ = 0; // the first configuration; 0: something is captured, or no rules linger
+    ControlServer::Listeners inherited_;       // until they are served
     HostDoctor doctor_{io_, in_force_, rules_};
     bool stopping_ = false;
     int status_ = 0;

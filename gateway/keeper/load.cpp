@@ -45,6 +45,19 @@ std::variant<Loaded, Rejection> load(config::Sources sources)
     return loaded;
 }
 
+std::string fixed_changes(const config::Settings& now, const config::Settings& next)
+{
+    std::string changed;
+    const auto note = [&](bool same, const char* name) {
+        if (!same) changed += (changed.empty() ? "" : ", ") + std::string{name};
+    };
+    note(now.control.workers == next.control.workers, "workers");
+    note(now.control.socket == next.control.socket, "admin.socket");
+    note(now.control.group == next.control.group, "admin.group");
+    note(now.netfilter == next.netfilter, "kernel");
+    return changed;
+}
+
 void log_warnings(const Loaded& loaded)
 {
     for (const auto& warning : loaded.settings.warnings)

@@ -27,6 +27,9 @@ std::variant<Loaded, Rejection> load(const std::string& file, std::string text);
 /// From what was read before.
 std::variant<Loaded, Rejection> load(config::Sources sources);
 
+/// What only a start can change, by name; empty: the change can be made while running.
+std::string fixed_changes(const config::Settings& now, const config::Settings& next);
+
 /// What is no mistake, and can hardly be meant: a line of the log each.
 void log_warnings(const Loaded& loaded);
 

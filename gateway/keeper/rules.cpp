@@ -1,5 +1,6 @@
 #include "gateway/keeper/rules.h"
 
+#include "gateway/base/end_on_bug.h"
 #include "gateway/base/log.h"
 #include "gateway/keeper/sockets.h"
 #include "netfilter/local_addresses.h"
@@ -16,10 +17,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds settle = 10ms;         // changes come in swarms: one look for all of them
-constexpr std::chrono::milliseconds longest_pause = 500ms; // between two attempts to put back what cannot be
-constexpr auto look_interval = 1s;                         // where the kernel does not say that rules have changed
-constexpr int look_share = 20;                             // one part of so many of the time may be spent on it
+constexpr std::chrono::milliseconds settle = 10ms;           // changes come in swarms: one look for all of them
+constexpr std::chrono::milliseconds longest_pause = 500ms;   // between two attempts to put back what cannot be
+constexpr std::chrono::milliseconds first_try_again = 100ms; // of what has to be in force
+constexpr std::chrono::milliseconds longest_try_again = 5s;
+constexpr auto look_interval = 1s; // where the kernel does not say that rules have changed
+constexpr int look_share = 20;     // one part of so many of the time may be spent on it
 
 std::string joined(const std::vector<std::string>& names)
 {
@@ -88,17 +91,29 @@ Result<> Rules::clear(const netfilter::Settings& settings)
 
 Result<> Rules::put(const config::Settings& settings, const std::vector<link::SocketName>& sockets)
 {
-    auto captures = captures_of(settings.listeners, sockets);
-    if (captures.empty()) return clear(settings.netfilter);
-    if (const auto opened = open(settings.netfilter); !opened) return opened.error();
+    auto done = put_captures(settings.netfilter, captures_of(settings.listeners, sockets));
+    if (!done) return done;
+    ++attempt_;
+    not_put_.clear();
+    return done;
+}
+
+Result<> Rules::put_captures(const netfilter::Settings& settings, std::vector<netfilter::Capture> captures)
+{
+    const bool lingers = captures.empty() && (installed() || adopted_);
+    if (captures.empty() && !lingers) return clear(settings);
+    if (const auto opened = open(settings); !opened) return opened.error();
     // Before the interfaces are read: what changes from now on is not missed.
-    if (const auto following = follow_kernel(settings.netfilter); !following) return following.error();
+    if (const auto following = follow_kernel(settings); !following) return following.error();
     auto present = netfilter::present_interfaces();
     if (!present) return present.error();
-    const auto plan = netfilter::make_plan(settings.netfilter, std::move(captures), std::move(*present));
+    auto plan = netfilter::make_plan(settings, std::move(captures), std::move(*present));
+    plan.lingers = lingers;
     const auto installed = installer_->install(plan);
     if (!installed) return installed.error();
     put_in_force();
+    adopted_ = false;
+    not_healed_.clear();
     return {};
 }
 
@@ -111,6 +126,41 @@ void Rules::put_in_force()
                                                    "set dev OLD name NEW");
     if (pulse_ == nullptr) pulse_ = std::make_unique<Pulse>(io_);
     pulse_->use(installer_->heartbeats());
+}
+
+void Rules::insist(const config::Settings& settings, const std::vector<link::SocketName>& sockets)
+{
+    insist_on(settings.netfilter, captures_of(settings.listeners, sockets));
+}
+
+void Rules::insist_on(netfilter::Settings settings, std::vector<netfilter::Capture> captures)
+{
+    ++attempt_;
+    if (put_well(put_captures(settings, captures))) return;
+    asio::co_spawn(io_, try_again(std::move(settings), std::move(captures), attempt_), end_on_bug);
+}
+
+Task<void> Rules::try_again(netfilter::Settings settings, std::vector<netfilter::Capture> captures,
+                            std::uint64_t attempt)
+{
+    asio::steady_timer pause{io_};
+    for (auto again = first_try_again;; again = std::min(again * 2, longest_try_again)) {
+        pause.expires_after(again);
+        auto waited = co_await pause.async_wait(as_outcome);
+        (void)waited;
+        if (attempt != attempt_) co_return; // something else is wanted now
+        const auto done = put_captures(settings, captures);
+        if (put_well(done)) break;
+    }
+    log::info("the rules are in force");
+}
+
+bool Rules::put_well(const Result<>& outcome)
+{
+    const auto failure = outcome ? std::string{} : describe(outcome.error());
+    if (!failure.empty() && failure != not_put_) log::error("the rules are not as they must be: " + failure);
+    not_put_ = failure;
+    return failure.empty();
 }
 
 void Rules::alive()
@@ -142,8 +192,17 @@ void Rules::remove()
     if (installer_ == nullptr) return;
     const auto removed = installer_->remove();
     if (!removed) log::warning("removing the rules: " + describe(removed.error()));
+    forget();
+}
+
+void Rules::forget()
+{
     installer_.reset();
     plan_ = {};
+    adopted_ = false;
+    ++attempt_;
+    not_put_.clear();
+    not_healed_.clear();
 }
 
 Result<netfilter::Handover> Rules::hand_over()
@@ -155,10 +214,7 @@ Result<netfilter::Handover> Rules::hand_over()
 
 void Rules::take_back()
 {
-    if (!installed()) return;
-    const auto following = follow_kernel(plan_.settings);
-    if (!following) log::warning(describe(following.error()));
-    heal();
+    if (installed()) insist_on(plan_.settings, plan_.captures);
 }
 
 Result<> Rules::adopt(const config::Settings& settings, netfilter::Handover handover)
@@ -167,6 +223,7 @@ Result<> Rules::adopt(const config::Settings& settings, netfilter::Handover hand
     if (!adopted) return adopted.error();
     installer_ = std::move(*adopted);
     backend_ = installer_->backend();
+    adopted_ = true;
     return {};
 }
 
@@ -176,17 +233,17 @@ void Rules::release()
     following_.reset();
     pulse_.reset();
     if (installer_ != nullptr) installer_->release();
-    installer_.reset();
-    plan_ = {};
+    forget();
 }
 
 std::string Rules::missing()
 {
+    if (!not_put_.empty()) return not_put_;
     if (installer_ == nullptr) return {};
     const auto missing = installer_->missing();
     if (!missing) return describe(missing.error());
     if (missing->empty() && beat_failed_) return "the heartbeat, which does not arrive";
-    return *missing;
+    return missing->empty() ? not_healed_ : *missing;
 }
 
 // --- what others do to the kernel
@@ -255,7 +312,8 @@ bool Rules::heal()
     if (!installed()) return true;
     auto present = netfilter::present_interfaces();
     if (!present) return healed_well(describe(present.error()));
-    const auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
+    auto plan = netfilter::make_plan(plan_.settings, plan_.captures, std::move(*present));
+    plan.lingers = plan_.lingers;
     const auto repairs = installer_->repair(plan);
     if (!repairs) return healed_well(describe(repairs.error()));
     put_in_force();

@@ -25,9 +25,13 @@ public:
     /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured.
     /// Errors: of `netfilter::Installer`.
     Result<> guard(const config::Settings& settings);
-    /// Makes the kernel hold what these listeners ask for; none of them intercepts: nothing. On error everything is as
-    /// before. Errors: of `netfilter::Installer`.
+    /// Makes the kernel hold what these listeners ask for. None of them intercepts: nothing, or when something did
+    /// until now, what its connections under way need. On error everything is as before. Errors: of
+    /// `netfilter::Installer`.
     Result<> put(const config::Settings& settings, const std::vector<link::SocketName>& sockets);
+    /// The same when there is no way back: what fails is tried again until it works or `put` is called, and meanwhile
+    /// `missing` says so.
+    void insist(const config::Settings& settings, const std::vector<link::SocketName>& sockets);
     /// The data process serves, at this moment.
     void alive();
     /// Nothing new is captured; connections under way go on.
@@ -36,7 +40,9 @@ public:
     /// wrong is in the log.
     void remove();
 
-    bool installed() const { return !plan_.captures.empty(); }
+    bool installed() const { return !netfilter::is_nothing(plan_); }
+    /// Nothing is captured any more; only connections under way need what is installed.
+    bool lingers() const { return plan_.lingers; }
     /// What is in force; empty when nothing is installed.
     const netfilter::Plan& plan() const { return plan_; }
     /// "nft", "iptables (legacy)" and the like; empty: nothing has been installed yet.
@@ -54,7 +60,7 @@ public:
     /// From now on nothing is put back that is missing: the successor exchanges rules. Errors: `refused` when nothing
     /// is installed.
     Result<netfilter::Handover> hand_over();
-    /// There is no successor after all. What goes wrong is in the log.
+    /// There is no successor after all. What goes wrong is tried again.
     void take_back();
     /// Goes on with the rules of a predecessor; `put` exchanges them for its own. Errors: of `netfilter::Installer`.
     Result<> adopt(const config::Settings& settings, netfilter::Handover handover);
@@ -65,7 +71,12 @@ private:
     struct Following;
 
     Result<> open(const netfilter::Settings& settings);
+    Result<> put_captures(const netfilter::Settings& settings, std::vector<netfilter::Capture> captures);
     Result<> clear(const netfilter::Settings& settings);
+    void forget();
+    void insist_on(netfilter::Settings settings, std::vector<netfilter::Capture> captures);
+    Task<void> try_again(netfilter::Settings settings, std::vector<netfilter::Capture> captures, std::uint64_t attempt);
+    bool put_well(const Result<>& outcome);
     Result<> follow_kernel(const netfilter::Settings& settings);
     Task<void> follow(std::shared_ptr<Following> following);
     Task<void> look_after(std::shared_ptr<Following> following);
@@ -84,6 +95,9 @@ private:
     std::string last_healed_;
     std::string not_healed_;   // why; empty: nothing is
     std::string not_followed_; // the same of what the kernel says
+    std::string not_put_;      // why what must be in force is not; empty: it is
+    std::uint64_t attempt_ = 0;
+    bool adopted_ = false; // there are rules of a predecessor, and plan_ says nothing of them
     bool capturing_ = true;
     bool beat_failed_ = false;
     bool looked_for_leftovers_ = false;

@@ -1,6 +1,7 @@
 #include "gateway/keeper/keeper.h"
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/sockets.h"
+#include "netfilter/ipset.h"
 #include "netfilter/local_addresses.h"
 #include "netfilter/plan.h"
 
@@ -36,6 +37,7 @@ int show_rules(const Options& options)
     auto plan = netfilter::make_plan(settings.netfilter, std::move(captures),
                                      present ? std::move(*present) : std::vector<std::string>{});
     plan.heartbeat_port = plan.heartbeat_port_v6 = port;
+    plan.network_sets = netfilter::Ipset::find().has_value();
     std::printf("%s\n%s", netfilter::text_of_backend(plan).c_str(), netfilter::ip_text(plan).c_str());
     return 0;
 }

@@ -13,6 +13,12 @@ Task<Result<>> answer(link::Link& predecessor, std::uint64_t number, link::Kind 
     co_return co_await predecessor.send(std::move(message));
 }
 
+Task<Result<>> answer(link::Link& predecessor, std::uint64_t number, const Result<>& outcome)
+{
+    auto said = outcome ? std::string{} : outcome.error().what;
+    co_return co_await answer(predecessor, number, outcome ? link::Kind::done : link::Kind::failed, std::move(said));
+}
+
 } // namespace
 
 Task<Result<>> succeed(link::Link& predecessor, const std::string& version, const Heir& heir)
@@ -29,14 +35,13 @@ Task<Result<>> succeed(link::Link& predecessor, const std::string& version, cons
             auto handover = decode_handover(order->text);
             if (!handover) co_return handover.error();
             const auto taken = co_await heir.take_in(*handover, order->descriptors);
-            const auto kind = taken ? link::Kind::done : link::Kind::failed;
-            auto said = taken ? std::string{} : taken.error().what;
-            sent = co_await answer(predecessor, number, kind, std::move(said));
+            sent = co_await answer(predecessor, number, taken);
             if (!taken) co_return taken.error();
         } else if (order->kind == link::Kind::commit) {
-            co_await heir.take_over();
-            std::string nothing;
-            co_return co_await answer(predecessor, number, link::Kind::done, std::move(nothing));
+            const auto taken = co_await heir.take_over(order->descriptors);
+            sent = co_await answer(predecessor, number, taken);
+            if (!taken) co_return taken.error();
+            co_return sent;
         } else {
             co_return Error{Fault::malformed, Side::gateway, "unexpected message of a predecessor", {}};
         }

@@ -3,6 +3,7 @@
 #include "gateway/keeper/handover.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <filesystem>
 #include <unistd.h>
 
 namespace gw::keeper {
@@ -64,6 +65,15 @@ Result<Parcel> pack(Estate& estate)
 
 } // namespace
 
+std::string own_program()
+{
+    std::error_code failed;
+    auto path = std::filesystem::read_symlink("/proc/self/exe", failed).string();
+    constexpr std::string_view deleted = " (deleted)";
+    if (path.ends_with(deleted)) path.resize(path.size() - deleted.size());
+    return path;
+}
+
 Task<Result<Successor>> hand_over_to(asio::io_context& io, const std::string& program, Estate estate,
                                      const Settings& settings)
 {
@@ -91,7 +101,10 @@ Task<Result<Successor>> hand_over_to(asio::io_context& io, const std::string& pr
     else
         served = co_await process->ask(link::Kind::prepare, std::move(parcel->text), std::move(parcel->descriptors),
                                        settings.prepare_limit);
-    if (served) served = co_await process->ask(link::Kind::commit, {}, {}, settings.commit_limit);
+    if (served) {
+        auto earlier = estate.predecessors.copies();
+        served = co_await process->ask(link::Kind::commit, {}, std::move(earlier), settings.commit_limit);
+    }
     if (!served) {
         process->kill();
         estate.rules.take_back();

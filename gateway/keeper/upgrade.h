@@ -2,6 +2,7 @@
 
 #include "gateway/keeper/control_server.h"
 #include "gateway/keeper/data_side.h"
+#include "gateway/keeper/predecessors.h"
 #include "gateway/keeper/rules.h"
 
 namespace gw::keeper {
@@ -12,6 +13,7 @@ struct Estate {
     const InForce& in_force;
     ControlServer& server;
     Rules& rules;
+    Predecessors& predecessors;
 };
 
 /// A keeper that has taken this one's place.
@@ -19,6 +21,9 @@ struct Successor {
     std::shared_ptr<DataLink> process;
     std::string version;
 };
+
+/// Where the program lies now that this process was started from, whether that is the same file or not.
+std::string own_program();
 
 /// Starts `program` as this keeper's successor and gives it all there is: configuration, listening sockets, rules. When
 /// this returns without error it serves and answers for everything, and nothing of the estate may be touched any more.

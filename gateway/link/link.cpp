@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 namespace gw::link {
@@ -26,15 +28,15 @@ constexpr std::size_t descriptors_per_part = 200; // the kernel takes 253
 constexpr std::size_t max_descriptors = 64 * 1024;
 
 Error closed(const char* what) { return Error{Fault::closed, Side::gateway, what, {}}; }
+Error not_taken_in() { return Error{Fault::timed_out, Side::gateway, "it takes nothing in any more", {}}; }
 
 } // namespace
 
 Link::Link(asio::io_context& io, Descriptor socket)
-    : socket_(io, asio::generic::stream_protocol{AF_UNIX, 0}, socket.release()), sending_(io)
+    : io_(io), socket_(io, asio::generic::stream_protocol{AF_UNIX, 0}, socket.release())
 {
     boost::system::error_code ignored;
     socket_.native_non_blocking(true, ignored);
-    sending_.expires_at(asio::steady_timer::time_point::max());
 }
 
 Result<std::pair<Descriptor, Descriptor>> Link::make_pair()
@@ -48,7 +50,26 @@ void Link::close()
 {
     boost::system::error_code ignored;
     socket_.close(ignored);
-    sending_.cancel();
+    for (auto& turn : in_line_) turn.cancel();
+}
+
+Descriptor Link::copy() const
+{
+    return Descriptor{::fcntl(const_cast<Socket&>(socket_).native_handle(), F_DUPFD_CLOEXEC, 0)};
+}
+
+/// Until the other end has room for more.
+Task<Result<>> Link::await_room()
+{
+    asio::steady_timer limit{io_, until_};
+    auto either = asio::experimental::make_parallel_group(socket_.async_wait(Socket::wait_write, asio::deferred),
+                                                          limit.async_wait(asio::deferred));
+    const asio::experimental::wait_for_one first;
+    auto outcome = co_await either.async_wait(first, as_outcome);
+    auto& [order, not_writable, not_late] = outcome;
+    if (order[0] == 1 && !not_late) co_return not_taken_in();
+    if (not_writable) co_return closed("link");
+    co_return Result<>{};
 }
 
 Task<Result<>> Link::send_part(const char* data, std::size_t size, std::span<const int> descriptors)
@@ -70,14 +91,14 @@ Task<Result<>> Link::send_part(const char* data, std::size_t size, std::span<con
         }
         const auto sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
-            auto outcome = co_await socket_.async_wait(Socket::wait_write, as_outcome);
-            auto& [failed] = outcome;
-            if (failed) co_return closed("link");
+            auto room = co_await await_room();
+            if (!room) co_return room;
             continue;
         }
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) co_return closed("link");
         if (sent < 0) co_return system_error("link");
+        begun_ = true;
         descriptors = {};
         data += sent;
         size -= static_cast<std::size_t>(sent);
@@ -85,18 +106,8 @@ Task<Result<>> Link::send_part(const char* data, std::size_t size, std::span<con
     co_return Result<>{};
 }
 
-Task<Result<>> Link::send(Message message)
+Task<Result<>> Link::send_all(const Message& message)
 {
-    if (message.text.size() > max_text_bytes)
-        co_return Error{Fault::too_large, Side::gateway,
-                        "the configuration is larger than " + std::to_string(max_text_bytes >> 20) +
-                            " MiB, escapes included"};
-    while (busy_) {
-        auto turn = co_await sending_.async_wait(as_outcome);
-        (void)turn;
-        if (!socket_.is_open()) co_return closed("link");
-    }
-    busy_ = true;
     Head head;
     head.kind = static_cast<std::uint32_t>(message.kind);
     head.number = message.number;
@@ -115,8 +126,37 @@ Task<Result<>> Link::send(Message message)
         left = left.subspan(now.size());
     }
     if (sent) sent = co_await send_part(message.text.data(), message.text.size(), {});
+    co_return sent;
+}
+
+Task<Result<>> Link::await_turn(Time until)
+{
+    while (busy_) {
+        const auto place = in_line_.emplace(in_line_.end(), io_, until);
+        auto outcome = co_await place->async_wait(as_outcome);
+        in_line_.erase(place);
+        auto& [called] = outcome;
+        if (!socket_.is_open()) co_return closed("link");
+        if (!called && busy_) co_return not_taken_in();
+    }
+    co_return Result<>{};
+}
+
+Task<Result<>> Link::send(Message message, Time until)
+{
+    if (message.text.size() > max_text_bytes)
+        co_return Error{Fault::too_large, Side::gateway,
+                        "the configuration is larger than " + std::to_string(max_text_bytes >> 20) +
+                            " MiB, escapes included"};
+    const auto turn = co_await await_turn(until);
+    if (!turn) co_return turn.error();
+    busy_ = true;
+    begun_ = false;
+    until_ = until;
+    auto sent = co_await send_all(message);
     busy_ = false;
-    sending_.cancel();
+    if (!sent && sent.error().fault == Fault::timed_out && begun_) close();
+    if (!in_line_.empty()) in_line_.front().cancel();
     co_return sent;
 }
 
@@ -165,14 +205,14 @@ Task<Result<Message>> Link::receive()
     const bool sound = head.magic == Head{}.magic && head.kind <= static_cast<std::uint32_t>(last_kind) &&
                        head.text_bytes <= max_text_bytes && head.descriptors <= max_descriptors;
     if (!sound) co_return Error{Fault::malformed, Side::gateway, "link message", {}};
-    while (message.descriptors.size() < head.descriptors) {
-        const auto before = message.descriptors.size();
+    // Counted by parts: fewer descriptors arrive where this process has no room for them.
+    for (std::size_t due = descriptors_per_part; due < head.descriptors; due += descriptors_per_part) {
         char filler{};
         got = co_await receive_part(&filler, 1, &message.descriptors);
         if (!got) co_return got.error();
-        if (message.descriptors.size() == before)
-            co_return Error{Fault::malformed, Side::gateway, "link descriptors", {}};
     }
+    if (message.descriptors.size() > head.descriptors)
+        co_return Error{Fault::malformed, Side::gateway, "link descriptors", {}};
     message.kind = static_cast<Kind>(head.kind);
     message.number = head.number;
     message.text.resize(head.text_bytes);

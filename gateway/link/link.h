@@ -6,7 +6,9 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
+#include <list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +25,8 @@ enum class Kind : std::uint32_t {
     commit = 1,  ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
     abandon = 2, ///< keeper: forget what was prepared
     ask = 3,     ///< keeper: a question of the control socket; text: request target
-    drain = 4,   ///< keeper: accept nothing more, end when the last connection has ended; text: `drain_gently` or none
+    drain = 4,   ///< keeper: accept nothing more, end when the last connection has ended; text: `drain_gently` or none;
+                 ///< to a predecessor, which has a keeper's link, too: without text
     done = 5,    ///< data: yes; text: the answer
     failed = 6,  ///< data: no; text: why
     beat = 7,    ///< keeper: does every worker still turn?
@@ -49,23 +52,37 @@ public:
     /// Takes a connected Unix stream socket.
     Link(asio::io_context& io, Descriptor socket);
 
-    /// Errors: `closed` when the other end has gone; `malformed`; `system`; `too_large` for a text over the limit, of
-    /// which nothing was sent then.
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// Errors: `closed` when the other end has gone; `malformed`; `system`. Descriptors for which this process had no
+    /// room are left out.
     Task<Result<Message>> receive();
-    Task<Result<>> send(Message message);
+    /// Errors: `closed`, `system`; `too_large` for a text over the limit, of which nothing was sent then; `timed_out`
+    /// when the other end has not taken it in by `until`: what was sent of it cannot be taken back, so the link is
+    /// closed then, unless it was nothing.
+    Task<Result<>> send(Message message, Time until = Time::max());
     void close();
+    bool is_open() const { return socket_.is_open(); }
+    /// Another descriptor of this end, for another process. Not open on error.
+    Descriptor copy() const;
 
     /// A pair to be split between two processes; close on exec. Errors: `system`.
     static Result<std::pair<Descriptor, Descriptor>> make_pair();
 
 private:
     using Socket = asio::generic::stream_protocol::socket;
+    Task<Result<>> await_turn(Time until);
     Task<Result<>> send_part(const char* data, std::size_t size, std::span<const int> descriptors);
+    Task<Result<>> await_room();
+    Task<Result<>> send_all(const Message& message);
     Task<Result<>> receive_part(char* data, std::size_t size, std::vector<Descriptor>* descriptors);
 
+    asio::io_context& io_;
     Socket socket_;
-    asio::steady_timer sending_; // a sender in line waits for its cancellation
+    std::list<asio::steady_timer> in_line_; // senders that wait for their turn, which comes as a cancellation
     bool busy_ = false;
+    bool begun_ = false; // something of the message under way was sent
+    Time until_{};       // for that message
 };
 
 } // namespace gw::link

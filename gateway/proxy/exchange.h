@@ -36,6 +36,7 @@ struct ExchangeRecord {
     std::optional<waf::Verdict> request_verdict;
     std::optional<waf::Verdict> response_verdict;
     bool incident = false;      ///< the client was told this request's id as an incident
+    bool served = false;        ///< answered by an upstream, or by a route that answers itself
     std::optional<Error> error; ///< why it did not end as it should
 };
 

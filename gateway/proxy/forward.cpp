@@ -90,35 +90,38 @@ bool HttpSession::yields_port(const upstream::Target& target) const
     return target.source_port != 0 && port_used_ && !has(upstream_) && !has(early_);
 }
 
-Task<Result<>> HttpSession::obtain(bool fresh)
+/// Whether one that serves is at hand.
+bool HttpSession::has_upstream(const upstream::Target& target, bool fresh)
 {
-    auto target = target_of_decision();
-    if (target.within != nullptr && target.host.empty())
-        co_return Error{Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
-    const bool yields = yields_port(target);
-    if (yields) target.source_port = 0;
     if (upstream_ != nullptr && !upstream::serves(upstream_->target, target))
         around_.dialer.give_back(std::move(upstream_));
     if (upstream_ == nullptr && !fresh && early_ != nullptr && upstream::serves(early_->target, target))
         upstream_ = std::move(early_);
     // Late bytes of the last exchange, or of nobody's, must not become the answer to this one.
     if (upstream_ != nullptr && !upstream::is_quiet(*upstream_)) upstream_.reset();
-    if (upstream_ == nullptr) {
-        const auto begin = Clock::now();
-        auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
-        if (!dialled) co_return dialled.error();
-        upstream_ = std::move(*dialled);
-        if (upstream_->exchanges == 0) live_.dial_time = Clock::now() - begin;
-        if (yields && upstream_->source == upstream::Source::kept)
-            upstream_->source_fallback = "an earlier connection of this client has its port";
-    }
+    return upstream_ != nullptr;
+}
+
+Task<Result<>> HttpSession::dial(upstream::Target target, bool yields_its_port, bool fresh)
+{
+    const auto begin = Clock::now();
+    auto dialled = co_await around_.dialer.dial(std::move(target), fresh);
+    if (!dialled) co_return dialled.error();
+    upstream_ = std::move(*dialled);
+    if (upstream_->exchanges == 0) live_.dial_time = Clock::now() - begin;
+    if (yields_its_port && upstream_->source == upstream::Source::kept)
+        upstream_->source_fallback = "an earlier connection of this client has its port";
+    co_return Result<>{};
+}
+
+void HttpSession::note_upstream()
+{
     port_used_ = port_used_ || upstream_->target.source_port != 0;
     record_.upstream = live_.upstream = upstream_->remote;
     record_.reused = upstream_->exchanges > 0;
     record_.source = live_.source = upstream_->source;
     record_.source_fallback = live_.source_fallback = upstream_->source_fallback;
     ++(record_.reused ? live_.upstream_reuses : live_.upstream_connections);
-    co_return Result<>{};
 }
 
 // --- the request's head, written anew
@@ -212,30 +215,20 @@ bool HttpSession::may_try_again(const Error& error) const
            error.side == Side::upstream && error.fault == Fault::closed && !response_begun_;
 }
 
-/// A request whose body is at hand, whole: one write.
-Task<Result<>> HttpSession::send_request()
+/// A request whose body was collected whole: one write.
+Task<Result<>> HttpSession::send_collected_request()
 {
-    upstream_->stream->expire_after(answer_limit());
-    std::string_view body = body_here();
+    std::string_view body = collected_;
     std::string framed;
-    if (body_collected_) {
-        body = collected_;
-        if (!request_body_.trailers().empty()) {
-            std::array<char, 18> size{};
-            if (!body.empty()) framed.append(http::encode_chunk_size(body.size(), size)).append(body).append("\r\n");
-            framed.append("0\r\n").append(request_body_.trailers()).append("\r\n");
-            body = framed;
-        }
-    } else {
-        record_.request_bytes = body.size();
+    if (!request_body_.trailers().empty()) {
+        std::array<char, 18> size{};
+        if (!body.empty()) framed.append(http::encode_chunk_size(body.size(), size)).append(body).append("\r\n");
+        framed.append("0\r\n").append(request_body_.trailers()).append("\r\n");
+        body = framed;
     }
     const std::array<asio::const_buffer, 2> parts{asio::buffer(request_out_),
                                                   asio::const_buffer{body.data(), body.size()}};
-    const std::span<const asio::const_buffer> both{parts.data(), body.empty() ? 1U : 2U};
-    const auto written = co_await write_all(*upstream_->stream, both);
-    if (!written) co_return written.error();
-    request_sent_ = true;
-    co_return Result<>{};
+    co_return co_await write_all(*upstream_->stream, parts);
 }
 
 /// A request whose body is still arriving: goes on as it comes. A failure is kept, unless the answer is over and this
@@ -292,6 +285,7 @@ Task<Result<HttpSession::Next>> HttpSession::receive_answer()
         record_.upstream_wait = answered_at - sent_at;
         if (live_.first_answer_at == Clock::time_point{}) live_.first_answer_at = answered_at;
     }
+    if (response_is_here()) co_return co_await respond_at_once();
     co_return co_await respond();
 }
 
@@ -301,13 +295,31 @@ Task<Result<HttpSession::Next>> HttpSession::converse()
     response_head_size_ = 0;
     refused_status_ = 0;
     upload_begun_ = answer_over_ = false;
-    const bool whole = (body_collected_ && request_body_.ended()) || (!body_collected_ && body_is_here());
-    if (whole) {
-        const auto sent = co_await send_request();
+    if (body_collected_ ? !request_body_.ended() : !body_is_here()) co_return co_await converse_at_length();
+    upstream_->stream->expire_after(answer_limit());
+    if (body_collected_) {
+        const auto sent = co_await send_collected_request();
         if (!sent) co_return sent.error();
-        const auto next = co_await receive_answer();
-        co_return co_await conclude(next);
+    } else {
+        const auto body = body_here();
+        record_.request_bytes = body.size();
+        const std::array<asio::const_buffer, 2> parts{asio::buffer(request_out_),
+                                                      asio::const_buffer{body.data(), body.size()}};
+        const std::span<const asio::const_buffer> both{parts.data(), body.empty() ? 1U : 2U};
+        if (const auto left = write_at_once(*upstream_->stream, both); left > 0) {
+            const auto sent = co_await write_rest(*upstream_->stream, both, left);
+            if (!sent) co_return sent.error();
+        }
     }
+    request_sent_ = true;
+    const auto next = co_await receive_answer();
+    if (next && refused_status_ != 0) co_return co_await conclude(next);
+    co_return settled(next);
+}
+
+/// A request whose body is not here yet.
+Task<Result<HttpSession::Next>> HttpSession::converse_at_length()
+{
     pin_head();
     if (head_.expects_continue && !continue_passed_) {
         const auto told = co_await wait_for_continue();
@@ -348,20 +360,34 @@ Task<Result<HttpSession::Next>> HttpSession::converse_both_ways()
 /// refusal, and what becomes of the upstream connection.
 Task<Result<HttpSession::Next>> HttpSession::conclude(Result<Next> next)
 {
-    if (!next) co_return next.error();
-    if (refused_status_ != 0) {
+    if (next && refused_status_ != 0) {
         upstream_.reset();
         co_return co_await answer_refusal(refused_status_);
     }
-    if (*next != Next::upgraded) settle_upstream();
-    co_return *next;
+    co_return settled(std::move(next));
+}
+
+Result<HttpSession::Next> HttpSession::settled(Result<Next> next)
+{
+    if (next && *next != Next::upgraded) settle_upstream();
+    return next;
 }
 
 Task<Result<HttpSession::Next>> HttpSession::forward()
 {
     for (bool again = false;; again = true) {
-        const auto obtained = co_await obtain(again);
-        if (!obtained) co_return co_await answer_error(obtained.error());
+        auto target = target_of_decision();
+        if (target.within != nullptr && target.host.empty()) {
+            Error nameless{Fault::denied, Side::client, "nothing says where it was going: the request has no Host", {}};
+            co_return co_await answer_error(std::move(nameless));
+        }
+        const bool yields = yields_port(target);
+        if (yields) target.source_port = 0;
+        if (!has_upstream(target, again)) {
+            const auto dialled = co_await dial(std::move(target), yields, again);
+            if (!dialled) co_return co_await answer_error(dialled.error());
+        }
+        note_upstream();
         encode_request();
         auto next = co_await converse();
         if (next) co_return next;

@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <utility>
+#include <vector>
 
 namespace gw::proxy {
 
@@ -12,20 +13,59 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t head_read_bytes = 16 * 1024;
-constexpr std::size_t idle_read_bytes = 1024; // all that a connection between two requests holds for reading
+
+constexpr std::size_t most_spare_messages = 64;
+constexpr std::size_t worth_keeping_bytes = 16 * 1024; // what one large message needed is given back
+thread_local std::vector<std::unique_ptr<Messages>> spare_messages;
 
 } // namespace
 
-HttpSession::HttpSession(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
-                         Observer& observer)
-    : client_(client), around_(around), site_(around.site), early_(std::move(early)),
-      port_used_(early_ != nullptr && early_->target.source_port != 0), live_(live), observer_(observer)
+std::unique_ptr<Messages> Messages::borrow()
+{
+    if (spare_messages.empty()) return std::make_unique<Messages>();
+    auto lent = std::move(spare_messages.back());
+    spare_messages.pop_back();
+    return lent;
+}
+
+void Messages::free_large_memory()
+{
+    for (auto* text :
+         {&pinned_request, &pinned_response, &collected_request, &collected_response, &request_out, &response_out})
+        if (text->capacity() > worth_keeping_bytes) std::string{}.swap(*text);
+}
+
+void Messages::give_back(std::unique_ptr<Messages> lent)
+{
+    if (spare_messages.size() >= most_spare_messages) return;
+    lent->free_large_memory();
+    lent->collected_request.clear();
+    lent->collected_response.clear();
+    // They point into buffers of a connection that may be gone by then.
+    http::RequestHead request;
+    request.fields = std::move(lent->request.fields);
+    request.fields.clear();
+    lent->request = std::move(request);
+    http::ResponseHead response;
+    response.fields = std::move(lent->response.fields);
+    response.fields.clear();
+    lent->response = std::move(response);
+    spare_messages.push_back(std::move(lent));
+}
+
+HttpSession::HttpSession(const Client& client, const Surroundings& around, Kept& kept, Live& live, Observer& observer)
+    : client_(client), around_(around), site_(around.site), early_(kept.early), upstream_(kept.upstream),
+      port_used_(kept.port_used), live_(live), observer_(observer)
 {
     live_.held_request = &collected_;
     live_.held_response = &collected_response_;
 }
 
-HttpSession::~HttpSession() { live_.held_request = live_.held_response = nullptr; }
+HttpSession::~HttpSession()
+{
+    live_.held_request = live_.held_response = nullptr;
+    Messages::give_back(std::move(messages_));
+}
 
 BodySource HttpSession::client_body()
 {
@@ -72,7 +112,7 @@ Task<Result<bool>> HttpSession::read_head()
             }
         }
         const auto have = client_.received.size();
-        const auto want = !begun ? idle_read_bytes : have < head_read_bytes ? head_read_bytes - have : head_read_bytes;
+        const auto want = have < head_read_bytes ? head_read_bytes - have : head_read_bytes;
         auto count = co_await client_.stream.read_some(client_.received.prepare(want));
         if (!count) {
             if (!begun) co_return false; // an idle connection that ends, however it does, has lost nothing
@@ -153,18 +193,8 @@ void HttpSession::report()
     observer_.ended(record_);
 }
 
-/// What one large message needed is not kept while the connection waits for the next.
-void HttpSession::free_large_memory()
+void HttpSession::begin_exchange()
 {
-    constexpr std::size_t worth_keeping = 16 * 1024;
-    for (auto* text :
-         {&collected_, &collected_response_, &pinned_head_, &pinned_response_, &request_out_, &response_out_})
-        if (text->capacity() > worth_keeping) std::string{}.swap(*text);
-}
-
-Task<Result<HttpSession::Next>> HttpSession::exchange()
-{
-    record_ = {};
     record_.began = Clock::now();
     record_.number = ++live_.requests;
     record_.method = head_.method;
@@ -172,20 +202,6 @@ Task<Result<HttpSession::Next>> HttpSession::exchange()
     record_.minor_version = head_.minor_version;
     request_body_.restart(head_.framing);
     pace_ = {site_.settings.least_body_bytes_per_second, site_.settings.body_grace, {}};
-    collected_.clear();
-    body_collected_ = request_sent_ = continue_passed_ = upload_begun_ = false;
-    collected_response_.clear();
-    response_begun_ = false;
-    upload_failed_.reset();
-    inspection_.reset();
-
-    auto next = co_await serve_request();
-    if (!next) record_.error = next.error();
-    report();
-    inspection_.reset();
-    finish_request_bytes();
-    free_large_memory();
-    co_return next;
 }
 
 /// A server that decodes %2F, or drops ";x=1", would see a path that another route was meant for: what that route
@@ -225,24 +241,24 @@ Task<Result<HttpSession::Next>> HttpSession::answer_shortage()
 {
     record_.error = short_of_memory();
     head_.keep_alive = false;
-    const std::array<http::Field, 1> later{{{"Retry-After", "1"}}};
-    co_return co_await answer(503, "The gateway cannot serve this request now.", later);
+    own_field_ = {{{"Retry-After", "1"}}};
+    return answer(503, "The gateway cannot serve this request now.", own_field_);
 }
 
+/// Decides, and hands over to who answers: no coroutine of its own.
 Task<Result<HttpSession::Next>> HttpSession::serve_request()
 {
     decision_.route = -1;
-    if (around_.shedding != nullptr && around_.shedding->load(std::memory_order_relaxed))
-        co_return co_await answer_shortage();
+    if (around_.shedding != nullptr && around_.shedding->load(std::memory_order_relaxed)) return answer_shortage();
     // A gateway is no forward proxy: CONNECT has no meaning here. TRACE would show a client the fields added on the
     // way.
     if (head_.method == "CONNECT" || head_.method == "TRACE") {
-        const std::array<http::Field, 1> allow{{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
-        co_return co_await answer(405, "This method is not served here.", allow);
+        own_field_ = {{{"Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}};
+        return answer(405, "This method is not served here.", own_field_);
     }
     const auto understood = understand();
     record_.host = host_;
-    if (!understood) co_return co_await answer_error(understood.error());
+    if (!understood) return answer_error(understood.error());
 
     if (goes_round()) {
         record_.error = Error{Fault::denied,
@@ -250,26 +266,26 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
                               "loop: the request has passed this gateway " + std::to_string(site_.settings.own_hops) +
                                   " times (limits.hops)",
                               {}};
-        co_return co_await answer(508, "This request goes round in circles.");
+        return answer(508, "This request goes round in circles.");
     }
     const route::Request request{host_, path_, head_.query, head_.method, client_.flow.listener};
     site_.routes.decide(request, client_.otherwise, decision_);
     plan_ = &site_.plan_of(decision_);
     if (http::has_other_readings(path_) && reads_as_another_route(request))
-        co_return co_await answer(400, "The request's path can be read in more than one way.");
+        return answer(400, "The request's path can be read in more than one way.");
     record_.route = live_.route = decision_.route;
     record_.action = route::name_of(decision_.action);
 
     if (head_.framing.length_bytes > client_body().limit_bytes)
-        co_return co_await answer(413, "The request's body is larger than this route takes.");
+        return answer(413, "The request's body is larger than this route takes.");
 
+    record_.served = decision_.action == route::Action::respond || decision_.action == route::Action::redirect;
     switch (decision_.action) {
-    case route::Action::deny: co_return co_await answer(404, "No route leads there.");
-    case route::Action::respond: co_return co_await answer(decision_.status, decision_.text);
-    case route::Action::redirect: {
-        const std::array<http::Field, 1> location{{{"Location", decision_.text}}};
-        co_return co_await answer(decision_.status, {}, location);
-    }
+    case route::Action::deny: return answer(404, "No route leads there.");
+    case route::Action::respond: return answer(decision_.status, decision_.text);
+    case route::Action::redirect:
+        own_field_ = {{{"Location", decision_.text}}};
+        return answer(decision_.status, {}, own_field_);
     case route::Action::forward_original:
     case route::Action::forward_url:
     case route::Action::forward_pool: break;
@@ -277,50 +293,80 @@ Task<Result<HttpSession::Next>> HttpSession::serve_request()
 
     const auto& policy = site_.waf.policies[plan_->waf_policy];
     record_.waf_mode = around_.inspector == nullptr ? waf::Mode::off : policy.mode;
-    if (record_.waf_mode != waf::Mode::off) {
-        inspection_ = around_.inspector->begin(plan_->waf_policy);
-        const auto status = co_await inspect_request();
-        if (!status) co_return co_await answer_error(status.error());
-        if (*status != 0) co_return co_await answer_refusal(*status);
-    }
+    return record_.waf_mode == waf::Mode::off ? forward() : inspect_and_forward();
+}
+
+Task<Result<HttpSession::Next>> HttpSession::inspect_and_forward()
+{
+    inspection_ = around_.inspector->begin(plan_->waf_policy);
+    const auto status = co_await inspect_request();
+    if (!status) co_return co_await answer_error(status.error());
+    if (*status != 0) co_return co_await answer_refusal(*status);
     co_return co_await forward();
+}
+
+Task<Result<HttpSession::Next>> HttpSession::serve()
+{
+    const auto more = co_await read_head();
+    live_.waiting = false;
+    if (!more) co_return more.error();
+    if (!*more) co_return Next::close;
+    begin_exchange();
+    auto next = co_await serve_request();
+    if (!next) record_.error = next.error();
+    report();
+    finish_request_bytes();
+    if (!next || *next != Next::close) co_return next;
+    // Who lingers needs nothing of it any more.
+    inspection_.reset();
+    messages_->free_large_memory();
+    const bool unread = !client_.received.empty() || !request_body_.ended();
+    if (unread) co_await linger();
+    co_return next;
 }
 
 // --- one after another
 
-Task<Result<upstream::ConnectionPtr>> HttpSession::run()
+namespace {
+
+Task<Result<HttpSession::Next>> serve_one(const Client& client, const Surroundings& around, Kept& kept, Live& live,
+                                          Observer& observer)
 {
-    for (;;) {
-        live_.waiting = true;
-        const auto more = co_await read_head();
-        live_.waiting = false;
-        if (!more) co_return more.error();
-        if (!*more) break;
-        const auto next = co_await exchange();
-        if (!next) co_return next.error();
-        if (*next == Next::upgraded) co_return std::move(upstream_);
-        if (*next == Next::close) {
-            const bool unread = !client_.received.empty() || !request_body_.ended();
-            if (unread) co_await linger();
-            break;
-        }
-        // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
-        const bool shared = upstream_ != nullptr && !upstream_->target.source && upstream_->target.proxy_header.empty();
-        if (shared && client_.received.empty()) around_.dialer.give_back(std::move(upstream_));
-        if (around_.draining == Draining::now && client_.received.empty()) break;
-        client_.received.release_if_empty();
-        if (upstream_ != nullptr) upstream_->received.release_if_empty();
-    }
-    // One that has introduced this client, with its port, can serve nobody who comes later.
-    if (upstream_ != nullptr && upstream_->target.proxy_header.empty()) around_.dialer.give_back(std::move(upstream_));
-    co_return upstream::ConnectionPtr{};
+    HttpSession session{client, around, kept, live, observer};
+    co_return co_await session.serve();
 }
+
+} // namespace
 
 Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
                                           Observer& observer)
 {
-    HttpSession session{client, around, std::move(early), live, observer};
-    co_return co_await session.run();
+    Kept kept{std::move(early), nullptr};
+    kept.port_used = kept.early != nullptr && kept.early->target.source_port != 0;
+    for (;;) {
+        live.waiting = true;
+        if (client.received.empty()) {
+            client.stream.expire_after(around.site.settings.keep_alive_limit);
+            const auto ready = co_await client.stream.wait_readable();
+            if (!ready) break; // however it ends, that loses nothing
+        }
+        const auto next = co_await serve_one(client, around, kept, live, observer);
+        if (!next) co_return next.error();
+        if (*next == HttpSession::Next::upgraded) co_return std::move(kept.upstream);
+        if (*next == HttpSession::Next::close) break;
+        // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
+        auto& used = kept.upstream;
+        const bool shared = used != nullptr && !used->target.source && used->target.proxy_header.empty();
+        if (shared && client.received.empty()) around.dialer.give_back(std::move(used));
+        if (around.draining == Draining::now && client.received.empty()) break;
+        client.received.release_if_empty();
+        if (used != nullptr) used->received.release_if_empty();
+    }
+    live.waiting = false;
+    // One that has introduced this client, with its port, can serve nobody who comes later.
+    auto& used = kept.upstream;
+    if (used != nullptr && used->target.proxy_header.empty()) around.dialer.give_back(std::move(used));
+    co_return upstream::ConnectionPtr{};
 }
 
 } // namespace gw::proxy

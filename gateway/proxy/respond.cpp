@@ -196,8 +196,47 @@ Task<Result<>> HttpSession::send_response_collected()
                                  nullptr);
 }
 
+/// All of it was read with its head, and nobody looks into it: as most are.
+bool HttpSession::response_is_here() const
+{
+    if (inspection_ != nullptr || response_.status == 101) return false;
+    if (response_.framing.kind == http::Framing::Kind::none) return true;
+    return response_.framing.kind == http::Framing::Kind::length &&
+           upstream_->received.size() - response_head_size_ >= response_.framing.length_bytes;
+}
+
+/// One write.
+Task<Result<HttpSession::Next>> HttpSession::respond_at_once()
+{
+    record_.served = true;
+    response_body_.restart(response_.framing);
+    encode_response();
+    response_begun_ = true;
+    record_.status = response_.status;
+    const auto body = upstream_->received.view().substr(
+        std::exchange(response_head_size_, 0),
+        response_has_body() ? static_cast<std::size_t>(response_.framing.length_bytes) : 0);
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(response_out_),
+                                                  asio::const_buffer{body.data(), body.size()}};
+    const std::span<const asio::const_buffer> both{parts.data(), body.empty() ? 1U : 2U};
+    client_.stream.expire_after(site_.settings.body_idle_limit);
+    if (const auto left = write_at_once(client_.stream, both); left > 0) {
+        const auto written = co_await write_rest(client_.stream, both, left);
+        if (!written) co_return written.error();
+    }
+    if (!body.empty()) {
+        const auto ended = response_body_.next(body);
+        if (!ended) co_return ended.error();
+    }
+    record_.response_bytes = body.size();
+    upstream_->received.consume(
+        static_cast<std::size_t>(body.data() + body.size() - upstream_->received.view().data()));
+    co_return client_keeps_ ? Next::keep : Next::close;
+}
+
 Task<Result<HttpSession::Next>> HttpSession::respond()
 {
+    record_.served = true;
     if (response_.status == 101) co_return co_await pass_upgrade();
 
     bool collected = false;

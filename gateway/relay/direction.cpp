@@ -1,6 +1,5 @@
 #include "gateway/relay/direction.h"
 
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
 #include <sys/socket.h>
@@ -10,7 +9,7 @@ namespace gw::relay {
 
 namespace {
 
-/// A direction that splices leaves the thread to others after that much.
+/// A direction leaves the thread to others after that much.
 constexpr std::size_t turn_bytes = 1024 * 1024;
 
 /// So many pieces of less than that in a row are no bulk: copying takes fewer system calls for them.
@@ -51,24 +50,22 @@ void Ends::fail(Error error)
     upstream.close(true);
 }
 
-Direction::Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, Buffer& buffer,
-                     std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes,
-                     std::chrono::steady_clock::time_point* first_moved_at)
-    : ends_(ends), from_(from), to_(to), from_side_(from_side), to_side_(to_side), buffer_(buffer),
-      moved_bytes_(moved_bytes), spliced_bytes_(spliced_bytes), first_moved_at_(first_moved_at),
-      from_socket_(from.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&from) : nullptr),
-      to_socket_(to.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&to) : nullptr),
-      may_splice_(from_socket_ != nullptr && to_socket_ != nullptr)
-{}
-
-void Direction::count(std::size_t bytes)
+void Way::count(std::size_t bytes)
 {
-    moved_bytes_ += bytes;
-    if (first_moved_at_ != nullptr) *std::exchange(first_moved_at_, nullptr) = std::chrono::steady_clock::now();
+    moved_.bytes += bytes;
+    if (moved_.first_at != nullptr) *std::exchange(moved_.first_at, nullptr) = std::chrono::steady_clock::now();
     ends_.progress();
 }
 
-/// All that is in the buffer.
+void Way::end(Stream& to)
+{
+    to.end_writing();
+    ends_.one_ended = true;
+    ends_.progress();
+}
+
+// --- streams of any kind
+
 Task<Result<>> Direction::write_out()
 {
     while (!buffer_.empty()) {
@@ -82,116 +79,131 @@ Task<Result<>> Direction::write_out()
     co_return Result<>{};
 }
 
-/// The buffer of an idle direction was filled: reads what else is there.
-void Direction::read_on()
-{
-    if (buffer_.size() >= ends_.settings.buffer_bytes) return;
-    const auto into = buffer_.prepare(ends_.settings.buffer_bytes - buffer_.size());
-    const auto more = ::recv(from_.plain_socket(), into.data(), into.size(), MSG_DONTWAIT);
-    if (more > 0) buffer_.commit(static_cast<std::size_t>(more));
-    // The kernel says a reset once; asked again, it would look like an end.
-    if (more < 0 && !is_wait(errno) && errno != EINTR) read_failure_ = error_of(errno, from_side_, "read");
-}
-
-Task<Result<Direction::Stop>> Direction::copy()
-{
-    std::size_t copied = 0;
-    for (;;) {
-        // Another stream than a plain socket cannot be asked for what else it has right now.
-        const auto into = buffer_.prepare(from_socket_ != nullptr ? idle_bytes : ends_.settings.buffer_bytes);
-        const auto read = co_await from_.read_some(into);
-        if (!read) co_return read.error();
-        if (*read == 0) co_return Stop::end;
-        buffer_.commit(*read);
-        if (from_socket_ != nullptr && *read == into.size()) read_on();
-        const auto bytes = buffer_.size();
-        const auto written = co_await write_out();
-        if (!written) co_return written.error();
-        if (read_failure_) co_return *read_failure_;
-        const bool is_full = bytes >= ends_.settings.buffer_bytes;
-        if (from_socket_ != nullptr && bytes > idle_bytes && !is_full) buffer_.release_if_empty();
-        copied += bytes;
-        if (may_splice_ && copied >= ends_.settings.splice_after_bytes && is_full) co_return Stop::busy;
-    }
-}
-
-Task<Result<>> Direction::drain(Pipe& pipe)
-{
-    while (!pipe.empty()) {
-        const auto drained = pipe.drain_to(to_.plain_socket());
-        if (drained > 0) {
-            count(static_cast<std::size_t>(drained));
-            spliced_bytes_ += static_cast<std::size_t>(drained);
-            continue;
-        }
-        if (drained < 0 && errno == EINTR) continue;
-        if (drained < 0 && !is_wait(errno)) co_return error_of(errno, to_side_, "write");
-        const auto writable = co_await to_socket_->wait_writable();
-        if (!writable) co_return writable.error();
-    }
-    co_return Result<>{};
-}
-
-Task<Result<Direction::Stop>> Direction::splice()
-{
-    int small_pieces = 0;
-    std::size_t turn = 0;
-    while (small_pieces < quiet_after_pieces) {
-        // Taken for each piece: a direction that waits for its sender needs no pipe.
-        auto pipe = Pipe::take(ends_.settings.pipe_bytes);
-        if (!pipe) co_return Stop::quiet;
-        const auto filled = pipe->fill_from(from_.plain_socket());
-        if (filled == 0) co_return Stop::end;
-        if (filled > 0) {
-            const auto drained = co_await drain(*pipe);
-            if (!drained) co_return drained.error();
-            const auto bytes = static_cast<std::size_t>(filled);
-            small_pieces = bytes < small_piece_bytes ? small_pieces + 1 : 0;
-            turn += bytes;
-            if (turn < turn_bytes) continue;
-            co_await asio::post(asio::deferred);
-        } else if (is_wait(errno)) {
-            pipe.reset();
-            const auto readable = co_await from_socket_->wait_readable();
-            if (!readable) co_return readable.error();
-        } else if (errno == EINVAL) { // a kind of socket that cannot
-            may_splice_ = false;
-            break;
-        } else if (errno != EINTR) {
-            co_return error_of(errno, from_side_, "read");
-        }
-        turn = 0;
-    }
-    co_return Stop::quiet;
-}
-
-Task<Result<>> Direction::move_all()
-{
-    const auto written = co_await write_out();
-    if (!written) co_return written.error();
-    buffer_.release_if_empty();
-    for (;;) {
-        auto stopped = co_await copy();
-        if (stopped && *stopped == Stop::busy) {
-            buffer_.release_if_empty();
-            stopped = co_await splice();
-        }
-        if (!stopped) co_return stopped.error();
-        if (*stopped == Stop::end) co_return Result<>{};
-    }
-}
-
 Task<> Direction::run()
 {
-    const auto moved = co_await move_all();
-    buffer_.release_if_empty();
-    if (!moved) {
-        ends_.fail(moved.error());
-    } else if (!ends_.failure) {
-        to_.end_writing();
-        ends_.one_ended = true;
-        ends_.progress();
+    for (;;) {
+        const auto written = co_await write_out();
+        if (!written) {
+            ends_.fail(written.error());
+            break;
+        }
+        const auto into = buffer_.prepare(ends_.settings.buffer_bytes);
+        const auto read = co_await from_.read_some(into);
+        if (!read) ends_.fail(read.error());
+        if (!read || ends_.failure) break;
+        if (*read == 0) {
+            end(to_);
+            break;
+        }
+        buffer_.commit(*read);
     }
+    buffer_.release_if_empty();
+}
+
+// --- plain sockets
+
+SocketDirection::Outcome SocketDirection::failed(Error error)
+{
+    ends_.fail(std::move(error));
+    return Outcome::ended;
+}
+
+/// All that is in the buffer.
+SocketDirection::Outcome SocketDirection::write_out()
+{
+    while (!buffer_.empty()) {
+        const auto view = buffer_.view();
+        const asio::const_buffer all{view.data(), view.size()};
+        const auto written = to_.write_now({&all, 1});
+        if (!written) return Outcome::waits;
+        if (!*written) return failed(written->error());
+        count(**written);
+        buffer_.consume(**written);
+    }
+    return Outcome::moved;
+}
+
+SocketDirection::Outcome SocketDirection::copy()
+{
+    const auto into = buffer_.prepare(ends_.settings.buffer_bytes);
+    const auto read = from_.read_now(into);
+    if (!read) return Outcome::waits;
+    if (!*read) return failed(read->error());
+    if (**read == 0) return Outcome::ended;
+    buffer_.commit(**read);
+    copied_ += **read;
+    splices_ = may_splice_ && copied_ >= ends_.settings.splice_after_bytes && **read == into.size();
+    small_pieces_ = 0;
+    return Outcome::moved;
+}
+
+/// All that is in the pipe.
+SocketDirection::Outcome SocketDirection::drain()
+{
+    if (auto gone = to_.failure("write")) return failed(std::move(*gone));
+    while (pipe_ && !pipe_->empty()) {
+        if (!to_.watched().maybe_writable()) return Outcome::waits;
+        const auto drained = pipe_->drain_to(to_.plain_socket());
+        if (drained > 0) {
+            count(static_cast<std::size_t>(drained));
+            moved_.spliced_bytes += static_cast<std::size_t>(drained);
+        } else if (drained < 0 && is_wait(errno)) {
+            to_.watched().found_full();
+        } else if (drained < 0 && errno != EINTR) {
+            return failed(error_of(errno, to_side_, "write"));
+        }
+    }
+    pipe_.reset();
+    return Outcome::moved;
+}
+
+SocketDirection::Outcome SocketDirection::splice()
+{
+    if (auto gone = from_.failure("read")) return failed(std::move(*gone));
+    if (small_pieces_ >= quiet_after_pieces) {
+        splices_ = false;
+        copied_ = 0;
+        return Outcome::moved;
+    }
+    if (!from_.watched().maybe_readable()) return Outcome::waits;
+    // Taken for each piece: a direction that waits for its sender needs no pipe.
+    auto pipe = Pipe::take(ends_.settings.pipe_bytes);
+    splices_ = pipe.has_value();
+    if (!splices_) return Outcome::moved;
+    pipe_.emplace(std::move(*pipe));
+    const auto filled = pipe_->fill_from(from_.plain_socket());
+    if (filled > 0) {
+        small_pieces_ = static_cast<std::size_t>(filled) < small_piece_bytes ? small_pieces_ + 1 : 0;
+        return Outcome::moved;
+    }
+    const int number = errno;
+    pipe_.reset();
+    if (filled == 0) return Outcome::ended;
+    if (is_wait(number)) {
+        from_.watched().found_empty();
+        return Outcome::waits;
+    }
+    if (number == EINVAL) // a kind of socket that cannot
+        may_splice_ = splices_ = false;
+    else if (number != EINTR)
+        return failed(error_of(number, from_side_, "read"));
+    return Outcome::moved;
+}
+
+bool SocketDirection::step()
+{
+    const auto until = moved_.bytes + turn_bytes;
+    while (!ended_) {
+        auto outcome = pipe_ ? drain() : write_out();
+        if (outcome == Outcome::moved && !pipe_) outcome = splices_ ? splice() : copy();
+        if (outcome == Outcome::moved && moved_.bytes < until) continue;
+        if (outcome == Outcome::moved) return false;
+        buffer_.release_if_empty();
+        if (outcome == Outcome::waits) return true;
+        ended_ = true;
+        if (!ends_.failure) end(to_);
+    }
+    return true;
 }
 
 } // namespace gw::relay

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/buffer.h"
 #include "gateway/base/socket_stream.h"
 #include "gateway/relay/pipe.h"
 #include "gateway/relay/relay.h"
@@ -22,43 +23,80 @@ struct Ends {
     void fail(Error error);
 };
 
-/// One way of a relay. For plain sockets: small messages through a small buffer, more through a large one that lives
-/// only while it is filled, and long runs through a pipe. An idle direction so holds `idle_bytes` and nothing else.
-class Direction {
+/// What one direction has moved, and where that is counted.
+struct Moved {
+    std::uint64_t& bytes;
+    std::uint64_t& spliced_bytes;
+    std::chrono::steady_clock::time_point* first_at = nullptr; ///< set once, then null
+};
+
+/// One way of a relay, and what is under way in it.
+class Way {
 public:
-    /// What is in `buffer` goes first. `from` fails as `from_side`, `to` as `to_side`.
-    Direction(Ends& ends, Stream& from, Side from_side, Stream& to, Side to_side, Buffer& buffer,
-              std::uint64_t& moved_bytes, std::uint64_t& spliced_bytes,
-              std::chrono::steady_clock::time_point* first_moved_at = nullptr);
+    /// What is in `buffer` goes first.
+    Way(Ends& ends, Buffer& buffer, Moved moved) : ends_(ends), buffer_(buffer), moved_(moved) {}
+
+protected:
+    void count(std::size_t bytes);
+    /// The sender has ended, and all it sent was passed on.
+    void end(Stream& to);
+
+    Ends& ends_;
+    Buffer& buffer_;
+    Moved moved_;
+};
+
+/// Between streams of any kind: a coroutine, which copies.
+class Direction : Way {
+public:
+    Direction(Ends& ends, Stream& from, Stream& to, Buffer& buffer, Moved moved)
+        : Way(ends, buffer, moved), from_(from), to_(to)
+    {}
 
     /// Until `from` ended (then `to` is told) or anything failed (then `ends` knows).
     Task<> run();
 
 private:
-    enum class Stop { end, busy, quiet };
-    static constexpr std::size_t idle_bytes = 512;
-
-    Task<Result<>> move_all();
-    Task<Result<Stop>> copy();
-    Task<Result<Stop>> splice();
     Task<Result<>> write_out();
-    Task<Result<>> drain(Pipe& pipe);
-    void read_on();
-    void count(std::size_t bytes);
 
-    Ends& ends_;
     Stream& from_;
     Stream& to_;
+};
+
+/// Between plain sockets: never waits itself, so one coroutine serves both ways, and an idle one holds no memory. Small
+/// messages are copied, long runs go through a pipe.
+class SocketDirection : Way {
+public:
+    /// `from` fails as `from_side`, `to` as `to_side`.
+    SocketDirection(Ends& ends, SocketStream& from, Side from_side, SocketStream& to, Side to_side, Buffer& buffer,
+                    Moved moved)
+        : Way(ends, buffer, moved), from_(from), to_(to), from_side_(from_side), to_side_(to_side)
+    {}
+
+    /// Moves what can be moved now. False: there may be more, and others had better have their turn first. True: it
+    /// waits for one of the sockets, or has ended.
+    bool step();
+    bool ended() const { return ended_; }
+
+private:
+    enum class Outcome { moved, waits, ended };
+
+    Outcome copy();
+    Outcome splice();
+    Outcome write_out();
+    Outcome drain();
+    Outcome failed(Error error);
+
+    SocketStream& from_;
+    SocketStream& to_;
     Side from_side_;
     Side to_side_;
-    Buffer& buffer_;
-    std::uint64_t& moved_bytes_;
-    std::uint64_t& spliced_bytes_;
-    std::chrono::steady_clock::time_point* first_moved_at_; // set once, then null
-    SocketStream* from_socket_;                             // both or none
-    SocketStream* to_socket_;
-    bool may_splice_;
-    std::optional<Error> read_failure_{}; // met by reading on; what was read before goes first
+    std::optional<Pipe> pipe_{}; // with bytes in it
+    std::size_t copied_ = 0;     // since it last spliced
+    int small_pieces_ = 0;       // in a row
+    bool splices_ = false;
+    bool may_splice_ = true;
+    bool ended_ = false;
 };
 
 } // namespace gw::relay

@@ -68,6 +68,7 @@ void Counters::add(const Counters& other)
     waf_blocked += other.waf_blocked;
     waf_failed += other.waf_failed;
     datagrams.add(other.datagrams);
+    for (std::size_t i = 0; i < suppressed_records.size(); ++i) suppressed_records[i] += other.suppressed_records[i];
     request_durations.add(other.request_durations);
     added_durations.add(other.added_durations);
 }

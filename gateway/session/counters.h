@@ -3,6 +3,7 @@
 #include "gateway/base/result.h"
 #include "gateway/datagram/counters.h"
 #include "gateway/session/gate.h"
+#include "gateway/session/record_limit.h"
 
 #include <array>
 #include <chrono>
@@ -64,6 +65,7 @@ struct Counters {
     std::uint64_t waf_blocked = 0;
     std::uint64_t waf_failed = 0;
     datagram::Counters datagrams;
+    RecordCounts suppressed_records{}; ///< left out of the access log, by `RecordKind`
     Durations request_durations;
     Durations added_durations; ///< a request's duration without the wait for the upstream
 

@@ -42,6 +42,7 @@ struct ConnectionRecord {
     std::chrono::steady_clock::duration dial_time{};    ///< of the relay's upstream; 0: none was dialled
     std::string_view state = "accepted";                ///< peeking, dialling, relaying, http, idle
     std::optional<Error> error;                         ///< why it did not end as it should
+    bool has_exempt_request = false;                    ///< `is_exempt` (record_limit.h)
 };
 
 /// One line of JSON for a connection that ended, without the line break. What a client sent is escaped.

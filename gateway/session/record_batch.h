@@ -2,25 +2,48 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/session/log_writer.h"
+#include "gateway/session/record_limit.h"
 #include "gateway/session/settings.h"
 
 #include <string>
 
 namespace gw::session {
 
-/// The records of one worker, gathered until there are 64 KiB of them or the first has waited for 100 ms. They go to
-/// the log's own thread then.
+/// How a record is to be treated.
+struct RecordTraits {
+    RecordKind kind;
+    bool notable; ///< in memory it is kept even when the access log is off
+    bool exempt;  ///< the limit does not hold for it
+};
+
+/// The records of one worker, limited, and gathered until there are 64 KiB of them or the first has waited for 100 ms.
+/// They go to the log's own thread then.
 class RecordBatch {
 public:
     /// Both outlive it.
-    RecordBatch(LogWriter& log, DeadlineWheel& wheel);
+    RecordBatch(std::size_t worker, LogWriter& log, DeadlineWheel& wheel);
 
     /// The records in memory hold everything, or, when the access log is off, what is `notable`. `json` and `human`
-    /// append a line to the string they are called with, without its break.
+    /// append a line to the string they are called with, without its break; they are not called for what the limit
+    /// leaves out.
     template <class Json, class Human>
-    void add(AccessLog::Format format, bool notable, const Json& json, const Human& human)
+    void add(AccessLog::Format format, const RecordTraits& traits, const Json& json, const Human& human)
     {
-        if (format == AccessLog::Format::off && !notable) return;
+        if (format == AccessLog::Format::off && !traits.notable) return;
+        format_ = format;
+        if (traits.exempt || limit_.admits(traits.kind, Deadline::Clock::now()))
+            append(format, json, human);
+        else if (suppressed_due_.at() == Deadline::Clock::time_point::max())
+            suppressed_due_.expire_after(RecordLimit::longest_silence);
+    }
+    /// Records left out so far.
+    const RecordCounts& suppressed() const { return limit_.total(); }
+    /// Says what was left out, and hands over what there is.
+    void finish();
+
+private:
+    template <class Json, class Human> void append(AccessLog::Format format, const Json& json, const Human& human)
+    {
         const auto begin = records_.size();
         json(records_);
         records_ += '\n';
@@ -31,14 +54,16 @@ public:
         }
         hand_over_in_time();
     }
-    /// Hands over what there is.
+    void hand_over_in_time();
+    void tell_suppressed();
     void flush();
 
-private:
-    void hand_over_in_time();
-
+    std::size_t worker_;
     LogWriter& log_;
+    RecordLimit limit_;
+    AccessLog::Format format_ = AccessLog::Format::off; // of the last record
     Deadline due_;
+    Deadline suppressed_due_;
     std::string lines_;   // for the access log
     std::string records_; // for those who ask
 };

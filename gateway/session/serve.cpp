@@ -18,7 +18,7 @@ std::size_t buffer_limit(const Generation& generation)
 
 } // namespace
 
-Session::Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, const Endpoint& client,
+Session::Session(Host& host, Descriptor socket, DeadlineWheel& wheel, const Endpoint& client,
                  const intake::ListenerSettings& listener, std::string id)
     : host_(host), around_(host.surroundings()), stream_(std::move(socket), Side::client, wheel), listener_(listener),
       socket_(stream_.plain_socket()), received_(buffer_limit(*around_.generation))
@@ -37,7 +37,21 @@ Session::~Session() { host_.ended(*this); }
 
 // --- the way of a connection
 
+/// Its frame lives as long as the connection, so it holds little.
 Task<Result<>> Session::serve()
+{
+    const auto understood = co_await understand();
+    if (!understood) co_return understood.error();
+    if (!*understood) co_return co_await relay_over(*early_, around_.generation->relay);
+    auto upgraded = co_await serve_http();
+    if (!upgraded) co_return upgraded.error();
+    early_ = std::move(*upgraded);
+    if (early_ == nullptr) co_return Result<>{};
+    co_return co_await relay_upgraded();
+}
+
+/// Who it is, what it speaks and, unless that is HTTP, a connection to where it goes. True: it is HTTP.
+Task<Result<bool>> Session::understand()
 {
     const auto flow = intake::learn_flow(socket_, record_.flow.client, listener_, around_.generation->guard->local());
     if (!flow) co_return flow.error();
@@ -53,8 +67,10 @@ Task<Result<>> Session::serve()
     const auto fits = check_protocol(*hello);
     if (!fits) co_return fits.error();
 
-    if (hello->kind == Hello::Kind::http1) co_return co_await serve_http();
-    co_return co_await relay(*hello);
+    if (hello->kind == Hello::Kind::http1) co_return true;
+    const auto dialled = co_await dial_for(*hello);
+    if (!dialled) co_return dialled.error();
+    co_return false;
 }
 
 // --- what the client speaks
@@ -249,7 +265,7 @@ Result<upstream::Target> Session::relay_target(const Hello& hello)
     return target;
 }
 
-Task<Result<>> Session::relay(const Hello& hello)
+Task<Result<>> Session::dial_for(const Hello& hello)
 {
     auto target = relay_target(hello);
     if (!target) co_return target.error();
@@ -258,17 +274,17 @@ Task<Result<>> Session::relay(const Hello& hello)
         const auto dialled = co_await dial(std::move(*target));
         if (!dialled) co_return dialled.error();
     }
-    co_return co_await relay_over(*early_, around_.generation->relay);
+    co_return Result<>{};
 }
 
-Task<Result<>> Session::relay_over(upstream::Connection& upstream, relay::Settings settings)
+Task<Result<>> Session::relay_over(upstream::Connection& upstream, const relay::Settings& settings)
 {
     record_.state = "relaying";
     if (received_.empty()) upstream::push(upstream);
-    co_return co_await relay::run(stream_, *upstream.stream, received_, upstream.received, settings, record_.relayed);
+    return relay::run(stream_, *upstream.stream, received_, upstream.received, settings, record_.relayed);
 }
 
-Task<Result<>> Session::serve_http()
+Task<Result<upstream::ConnectionPtr>> Session::serve_http()
 {
     record_.state = "http";
     record_.action = "http";
@@ -278,20 +294,22 @@ Task<Result<>> Session::serve_http()
     client.begun.within = within();
     client.pool = listener_.pool;
     client.secure = record_.introduced != nullptr && record_.introduced->over_tls;
-    upstream::Introduction introduction;
     if (generation.introduces) {
-        introduction = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
-        client.introduction = &introduction;
+        introduction_ = std::make_unique<upstream::Introduction>();
+        *introduction_ = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
+        client.introduction = introduction_.get();
     }
     const proxy::Surroundings around{generation.site,   around_.inspector.get(), around_.dialer,    around_.draining,
                                      &around_.shedding, &around_.memory,         generation.number, &around_.newest};
-    auto upgraded = co_await proxy::run(client, around, std::move(early_), record_.live, *this);
-    if (!upgraded) co_return upgraded.error();
-    if (*upgraded == nullptr) co_return Result<>{};
-    record_.upstream = (*upgraded)->remote;
-    auto settings = generation.relay;
-    settings.idle_limit = generation.site.settings.upgraded_idle_limit;
-    co_return co_await relay_over(**upgraded, settings);
+    return proxy::run(std::move(client), around, std::move(early_), record_.live, *this);
+}
+
+Task<Result<>> Session::relay_upgraded()
+{
+    record_.upstream = early_->remote;
+    auto settings = around_.generation->relay;
+    settings.idle_limit = around_.generation->site.settings.upgraded_idle_limit;
+    co_return co_await relay_over(*early_, settings);
 }
 
 void Session::drain()

@@ -4,7 +4,7 @@
 #include "gateway/proxy/proxy.h"
 #include "gateway/session/gate.h"
 #include "gateway/session/generation.h"
-#include "gateway/session/record.h"
+#include "gateway/session/record_limit.h"
 #include "gateway/upstream/dialer.h"
 #include "waf/inspector.h"
 
@@ -42,7 +42,7 @@ public:
 /// One client connection, from accept to its end: STYLE's way of a connection, in serve.cpp.
 class Session final : public proxy::Observer {
 public:
-    Session(Host& host, SocketStream::Socket socket, DeadlineWheel& wheel, const Endpoint& client,
+    Session(Host& host, Descriptor socket, DeadlineWheel& wheel, const Endpoint& client,
             const intake::ListenerSettings& listener, std::string id);
     ~Session() override;
 
@@ -69,10 +69,15 @@ public:
         if (!record_.error) record_.error = std::move(error);
     }
 
-    void ended(const proxy::ExchangeRecord& exchange) override { host_.request_ended(exchange, *this); }
+    void ended(const proxy::ExchangeRecord& exchange) override
+    {
+        record_.has_exempt_request = record_.has_exempt_request || is_exempt(exchange);
+        host_.request_ended(exchange, *this);
+    }
 
 private:
     friend class Worker;
+    Task<Result<bool>> understand();
     Task<Result<>> take_proxy_header();
     std::string proxy_header(upstream::SendProxy wanted) const;
     Task<Result<Hello>> greet();
@@ -90,9 +95,10 @@ private:
     upstream::Target pool_target(std::size_t number) const;
     upstream::Target early_target() const;
     Result<upstream::Target> relay_target(const Hello& hello);
-    Task<Result<>> relay(const Hello& hello);
-    Task<Result<>> relay_over(upstream::Connection& upstream, relay::Settings settings);
-    Task<Result<>> serve_http();
+    Task<Result<>> dial_for(const Hello& hello);
+    Task<Result<>> relay_over(upstream::Connection& upstream, const relay::Settings& settings);
+    Task<Result<upstream::ConnectionPtr>> serve_http();
+    Task<Result<>> relay_upgraded();
 
     std::optional<Gate::Pass> pass_; // given up after all else
     Host& host_;
@@ -102,6 +108,7 @@ private:
     int socket_;
     Buffer received_;
     upstream::ConnectionPtr early_;
+    std::unique_ptr<upstream::Introduction> introduction_; // for pools that send it
     ConnectionRecord record_;
     Session* next_ = nullptr; // of the worker's list
     Session** link_ = nullptr;

@@ -15,7 +15,6 @@ namespace gw::session {
 
 namespace {
 
-using Socket = asio::generic::stream_protocol::socket;
 using namespace std::chrono_literals;
 
 // What one turn of a worker may take before the others get theirs: that many connections of one listening socket.
@@ -42,34 +41,38 @@ void reset(Descriptor socket)
 } // namespace
 
 struct Worker::Acceptor {
-    Acceptor(asio::io_context& io, std::string key_, std::string listener_, Gate::Listener& gate_)
-        : key(std::move(key_)), listener(std::move(listener_)), gate(gate_), socket(io), pause(io)
+    Acceptor(Poller& poller, asio::io_context& io, std::string key_, Gate::Listener& gate_,
+             intake::ListeningSocket&& from)
+        : key(std::move(key_)), listener(std::move(from.listener)), gate(gate_),
+          socket(poller, std::move(from.socket), Watched::Trigger::level), pause(io)
     {}
     std::string key;
     std::string listener;
     Gate::Listener& gate;
-    Socket socket; // only waited on; accept4 itself gives what Asio's acceptor would ask for one by one
+    Watched socket;
     asio::steady_timer pause;
+    int in_a_row = 1; // connections that are taken in the next turn
     bool closed = false;
 
     void close()
     {
         closed = true;
-        boost::system::error_code ignored;
-        socket.close(ignored);
+        socket.close();
         pause.cancel();
     }
 };
 
 Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix)
-    : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)), records_(log, wheel_),
+    : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)),
+      records_(number, log, wheel_),
       datagrams_(io_, wheel_,
                  {counters_, next_id_,
                   [this](const std::string& listener, const Endpoint& client) { return admit_flow(listener, client); },
                   [this](const datagram::Flow& flow) {
                       const auto id = id_prefix_ + std::to_string(flow.number);
                       records_.add(
-                          generation_->session.access.format, flow.error.has_value(),
+                          generation_->session.access.format,
+                          {RecordKind::flow, flow.error.has_value(), is_exempt(flow)},
                           [&](std::string& out) { append_json_line(out, flow, id); },
                           [&](std::string& out) { append_human_line(out, flow, id); });
                   }})
@@ -86,7 +89,7 @@ void Worker::join()
     if (!thread_.joinable()) return;
     stop();
     thread_.join();
-    records_.flush();
+    records_.finish();
 }
 
 Worker::~Worker()
@@ -112,18 +115,9 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
         for (auto& socket : *add) {
             if (datagrams_.take(socket)) continue;
             auto key = socket.listener + " " + socket.bound.text();
-            auto acceptor =
-                std::make_unique<Acceptor>(io_, std::move(key), socket.listener, gate_.listener(socket.listener));
-            const int family = socket.bound.address.is_v6() ? AF_INET6 : AF_INET;
-            boost::system::error_code failed;
-            acceptor->socket.assign({family, 0}, socket.socket.number(), failed);
-            if (failed) {
-                log::error("listening socket " + socket.bound.text() + ": " + failed.message());
-                continue;
-            }
-            socket.socket.release();
-            acceptor->socket.native_non_blocking(true, failed);
-            auto& placed = *acceptors_.emplace_back(std::move(acceptor));
+            auto& gate = gate_.listener(socket.listener);
+            auto& placed = *acceptors_.emplace_back(
+                std::make_unique<Acceptor>(wheel_.poller(), io_, std::move(key), gate, std::move(socket)));
             auto closed = [this, &placed](std::exception_ptr bug) {
                 if (bug) std::rethrow_exception(bug);
                 std::erase_if(acceptors_, [&](const auto& each) { return each.get() == &placed; });
@@ -214,6 +208,7 @@ void Worker::count(std::function<void(Counters)> take)
 {
     asio::post(io_, [this, take = std::move(take)] {
         counters_.datagrams = datagrams_.count();
+        counters_.suppressed_records = records_.suppressed();
         take(counters_);
     });
 }
@@ -292,14 +287,17 @@ void Worker::shed_largest()
 Task<void> Worker::accept_from(Acceptor& acceptor)
 {
     while (!acceptor.closed) {
-        auto ready = co_await acceptor.socket.async_wait(Socket::wait_read, as_outcome);
+        auto ready = co_await acceptor.socket.readable();
         auto& [failed] = ready;
         if (failed || acceptor.closed) co_return;
         bool pause = false;
-        for (int i = 0; i < accepts_in_a_row; ++i) {
+        // As many as there were of late: the call that finds nobody more is saved when they come one by one.
+        int accepts = acceptor.in_a_row;
+        acceptor.in_a_row = std::min(2 * accepts, accepts_in_a_row);
+        for (; accepts > 0; --accepts) {
             sockaddr_storage peer{};
             socklen_t length = sizeof peer;
-            Descriptor accepted{::accept4(acceptor.socket.native_handle(), reinterpret_cast<sockaddr*>(&peer), &length,
+            Descriptor accepted{::accept4(acceptor.socket.number(), reinterpret_cast<sockaddr*>(&peer), &length,
                                           SOCK_NONBLOCK | SOCK_CLOEXEC)};
             if (accepted.is_open()) {
                 admit(std::move(accepted), peer, acceptor);
@@ -307,7 +305,10 @@ Task<void> Worker::accept_from(Acceptor& acceptor)
                 continue;
             }
             const int error = errno;
-            if (error == EAGAIN) break;
+            if (error == EAGAIN) {
+                acceptor.in_a_row = 1;
+                break;
+            }
             ++counters_.accept_failures[error];
             // One connection may be gone (ECONNABORTED) or forbidden (EPERM): the next is tried. When that is all there
             // is, or something is short, the socket stays readable, and without a pause this would spin.
@@ -336,15 +337,7 @@ void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& 
         note_turned_away(*reason, acceptor.listener, client);
         return;
     }
-    Socket socket{io_};
-    boost::system::error_code wrong;
-    socket.assign({peer.ss_family, 0}, accepted.number(), wrong);
-    if (wrong) {
-        ++counters_.accept_failures[wrong.value()];
-        return;
-    }
-    accepted.release();
-    serve(std::move(socket), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
+    serve(std::move(accepted), peer, *settings, std::move(std::get<Gate::Pass>(entered)));
 }
 
 std::shared_ptr<void> Worker::admit_flow(const std::string& listener, const Endpoint& client)
@@ -375,7 +368,7 @@ Result<> Worker::named(Session& session)
     return Error{Fault::denied, Side::client, "as many connections of this client as there may be", {}};
 }
 
-void Worker::serve(Socket socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
+void Worker::serve(Descriptor socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
                    Gate::Pass pass)
 {
     auto id = id_prefix_ + std::to_string(next_id_++);
@@ -430,7 +423,7 @@ void Worker::ended(Session& session)
     }
     const auto now = std::chrono::steady_clock::now();
     records_.add(
-        generation_->session.access.format, record.error.has_value(),
+        generation_->session.access.format, {RecordKind::connection, record.error.has_value(), is_exempt(record)},
         [&](std::string& out) { append_json_line(out, record, now); },
         [&](std::string& out) { append_human_line(out, record, now); });
 }
@@ -482,7 +475,7 @@ void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& s
     const bool notable = record.error || scored || record.incident || record.status >= 400;
     const auto& access = generation_->session.access;
     records_.add(
-        access.format, notable,
+        access.format, {RecordKind::request, notable, is_exempt(record)},
         [&](std::string& out) { append_json_line(out, record, connection, access.whole_query); },
         [&](std::string& out) { append_human_line(out, record, connection, access.whole_query); });
 }

@@ -15,7 +15,6 @@
 #include "gateway/upstream/pool.h"
 
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
@@ -81,8 +80,8 @@ private:
     struct Acceptor;
     Task<void> accept_from(Acceptor& acceptor);
     void admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor);
-    void serve(asio::generic::stream_protocol::socket socket, const sockaddr_storage& peer,
-               const intake::ListenerSettings& listener, Gate::Pass pass);
+    void serve(Descriptor socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
+               Gate::Pass pass);
     std::shared_ptr<void> admit_flow(const std::string& listener, const Endpoint& client);
     void note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client);
     void install(GenerationPtr generation);

@@ -1,10 +1,8 @@
 #include "gateway/upstream/dialer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 
 namespace gw::upstream {
 
@@ -43,11 +41,7 @@ void push(const Connection& connection)
 bool is_quiet(const Connection& connection)
 {
     if (!connection.received.empty()) return false;
-    const int socket = connection.stream->plain_socket();
-    if (socket < 0) return true;
-    char byte{};
-    const auto count = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return connection.stream->is_quiet();
 }
 
 } // namespace gw::upstream

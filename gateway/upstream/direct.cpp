@@ -32,8 +32,8 @@ Task<Result<>> send_proxy_header(Stream& stream, const std::string& header, std:
 
 DirectDialer::DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
                            std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
-    : io_(io), wheel_(wheel), settings_(settings), guard_(std::move(guard)), tls_(std::move(tls)),
-      resolver_(io, settings), idle_(settings)
+    : wheel_(wheel), settings_(settings), guard_(std::move(guard)), tls_(std::move(tls)), resolver_(io, settings),
+      idle_(settings)
 {}
 
 void DirectDialer::renew(const Settings& settings, std::shared_ptr<const Guard> guard,
@@ -92,13 +92,8 @@ Task<Result<DirectDialer::Connected>> DirectDialer::connect_socket(const Target&
             opened = open_socket(target, to, settings_, plan);
         }
         if (!opened) co_return opened.error();
-        const int family = to.address.is_v6() ? AF_INET6 : AF_INET;
-        SocketStream::Socket socket{io_};
-        boost::system::error_code failed;
-        socket.assign(asio::generic::stream_protocol{family, IPPROTO_TCP}, opened->number(), failed);
-        if (failed) co_return Error{Fault::system, Side::gateway, "socket for " + to.text(), failed};
-        opened->release();
-        const auto tried = co_await connect_until(socket, to, target.named_by, until);
+        auto stream = std::make_unique<SocketStream>(std::move(*opened), Side::upstream, wheel_);
+        const auto tried = co_await connect_until(*stream, to, target.named_by, until);
         if (!tried) co_return tried.error();
         const auto wrong = *tried;
         if (is_taken(wrong) && plan.source != Source::gateway) {
@@ -106,31 +101,22 @@ Task<Result<DirectDialer::Connected>> DirectDialer::connect_socket(const Target&
             continue;
         }
         if (wrong) co_return connect_error(target, to, plan.source, wrong);
-        Connected connected{std::move(socket), plan.source, plan.fallback};
+        Connected connected{std::move(stream), plan.source, plan.fallback};
         co_return connected;
     }
 }
 
 /// Ends by itself with `operation_aborted` when the time is over.
-Task<Result<boost::system::error_code>> DirectDialer::connect_until(SocketStream::Socket& socket, const Endpoint& to,
+Task<Result<boost::system::error_code>> DirectDialer::connect_until(SocketStream& stream, const Endpoint& to,
                                                                     NamedBy named_by, Time until)
 {
     const auto allowed = guard_->check(to, named_by);
     if (!allowed) co_return allowed.error();
     sockaddr_storage name{};
     const auto length = to_sockaddr(to, name);
-    const asio::generic::stream_protocol::endpoint endpoint{reinterpret_cast<const sockaddr*>(&name), length,
-                                                            IPPROTO_TCP};
-    Deadline limit{wheel_,
-                   [](void* waiting) noexcept {
-                       boost::system::error_code ignored;
-                       static_cast<SocketStream::Socket*>(waiting)->cancel(ignored);
-                   },
-                   &socket};
-    limit.expire_at(until);
-    auto outcome = co_await socket.async_connect(endpoint, as_outcome);
-    limit.disarm();
-    auto& [wrong] = outcome;
+    stream.expire_at(until);
+    const auto wrong = co_await stream.connect(name, length);
+    stream.expire_at(Time::max());
     co_return wrong;
 }
 
@@ -144,7 +130,7 @@ Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endp
     if (!opened) co_return opened.error();
 
     auto connection = std::make_unique<Connection>(wheel_);
-    connection->stream = std::make_unique<SocketStream>(std::move(opened->socket), Side::upstream, wheel_);
+    connection->stream = std::move(opened->stream);
     connection->remote = to;
     connection->source = opened->source;
     connection->source_fallback = opened->fallback;

@@ -34,15 +34,14 @@ private:
     Task<Result<ConnectionPtr>> connect_any(Target target, Time until);
     Task<Result<ConnectionPtr>> connect_one(const Target& target, Endpoint to, Time until);
     struct Connected {
-        SocketStream::Socket socket;
+        std::unique_ptr<SocketStream> stream;
         Source source;
         std::string_view fallback;
     };
     Task<Result<Connected>> connect_socket(const Target& target, const Endpoint& to, Time until);
-    Task<Result<boost::system::error_code>> connect_until(SocketStream::Socket& socket, const Endpoint& to,
-                                                          NamedBy named_by, Time until);
+    Task<Result<boost::system::error_code>> connect_until(SocketStream& stream, const Endpoint& to, NamedBy named_by,
+                                                          Time until);
 
-    asio::io_context& io_;
     DeadlineWheel& wheel_;
     Settings settings_;
     std::shared_ptr<const Guard> guard_;

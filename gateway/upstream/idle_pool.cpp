@@ -77,9 +77,11 @@ void IdlePool::put(ConnectionPtr connection)
 {
     const auto hash = hash_of(connection->target);
     auto& list = idle_[hash];
-    const auto same =
-        std::count_if(list.begin(), list.end(), [&](const auto& p) { return p->target == connection->target; });
-    if (static_cast<std::size_t>(same) >= settings_.idle_per_upstream) return; // dropped, so closed
+    if (list.size() >= settings_.idle_per_upstream) {
+        const auto same =
+            std::count_if(list.begin(), list.end(), [&](const auto& p) { return p->target == connection->target; });
+        if (static_cast<std::size_t>(same) >= settings_.idle_per_upstream) return; // dropped, so closed
+    }
     connection->received.release_if_empty();
     connection->hash = hash;
     connection->pool = this;

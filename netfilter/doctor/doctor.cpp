@@ -190,6 +190,7 @@ std::vector<Finding> diagnose(const Facts& facts, const Subject& subject)
     diagnose_kernel(facts, subject, report);
     diagnose_sysctls(facts, subject, report);
     diagnose_limits(facts, subject, report);
+    diagnose_descriptors(facts, subject, report);
     diagnose_marks(facts, subject, report);
     diagnose_routes(facts, subject, report);
     diagnose_chains(facts, subject, report);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "netfilter/doctor/descriptors.h"
 #include "netfilter/doctor/ruleset.h"
 #include "netfilter/doctor/subject.h"
 #include "netfilter/host_tables.h"
@@ -45,7 +46,7 @@ struct Facts {
     bool iptables = false; ///< there is a program that could hold the rules in place of nft
     std::vector<Journey> journeys{};
     std::optional<std::vector<Endpoint>> sockets{}; ///< that listen, TCP
-    std::optional<std::size_t> descriptor_limit{};  ///< of the daemon
+    std::optional<DescriptorLimit> descriptors{};   ///< of the daemon
     std::vector<std::string> services{};            ///< running, that change networks: "systemd-networkd", ...
     bool networkd_keeps_foreign_rules = false;      ///< its configuration says so
     bool docker_user_chain = false;

@@ -9,8 +9,6 @@ namespace gw::doctor {
 namespace {
 
 constexpr long long few_ports = 8'192;
-constexpr std::size_t descriptors_each = 2;        ///< of a connection: to the client, to the server
-constexpr std::size_t descriptors_besides = 1'024; ///< listeners, pipes, logs, inspectors
 
 std::string file_of(const std::string& sysctl) { return "/proc/sys/" + sysctl; }
 
@@ -248,26 +246,6 @@ void look_at_accept_queue(const Facts& facts, const Subject& subject, Report& re
                 sysctl_command("net/core/somaxconn", std::to_string(subject.backlog))});
 }
 
-void look_at_descriptors(const Facts& facts, const Subject& subject, Report& report)
-{
-    if (!facts.descriptor_limit || subject.connections == 0) return;
-    report.looked_at("descriptors");
-    const auto needed = subject.connections * descriptors_each + descriptors_besides;
-    if (*facts.descriptor_limit >= needed) return;
-    report.add(
-        {"descriptors", Severity::warning,
-         "gatewayd may open " + std::to_string(*facts.descriptor_limit) +
-             " files; limits.connections: " + std::to_string(subject.connections) + " needs " + std::to_string(needed),
-         "RLIMIT_NOFILE is " + std::to_string(*facts.descriptor_limit),
-         "connections beyond about " +
-             std::to_string(*facts.descriptor_limit > descriptors_besides
-                                ? (*facts.descriptor_limit - descriptors_besides) / descriptors_each
-                                : 0),
-         "mkdir -p /etc/systemd/system/gateway.service.d && printf '[Service]\\nLimitNOFILE=" + std::to_string(needed) +
-             "\\n' > /etc/systemd/system/gateway.service.d/files.conf && systemctl daemon-reload && "
-             "systemctl restart gateway"});
-}
-
 } // namespace
 
 void diagnose_kernel(const Facts& facts, const Subject& subject, Report& report)
@@ -306,7 +284,6 @@ void diagnose_limits(const Facts& facts, const Subject& subject, Report& report)
     look_at_conntrack(facts, report);
     look_at_port_range(facts, report);
     look_at_accept_queue(facts, subject, report);
-    look_at_descriptors(facts, subject, report);
 }
 
 } // namespace gw::doctor

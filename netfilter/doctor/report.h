@@ -25,6 +25,7 @@ private:
 void diagnose_kernel(const Facts& facts, const Subject& subject, Report& report);
 void diagnose_sysctls(const Facts& facts, const Subject& subject, Report& report);
 void diagnose_limits(const Facts& facts, const Subject& subject, Report& report);
+void diagnose_descriptors(const Facts& facts, const Subject& subject, Report& report);
 void diagnose_marks(const Facts& facts, const Subject& subject, Report& report);
 void diagnose_chains(const Facts& facts, const Subject& subject, Report& report);
 void diagnose_routes(const Facts& facts, const Subject& subject, Report& report);

@@ -11,7 +11,6 @@ import platform
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -19,9 +18,12 @@ from pathlib import Path
 
 from figures import LIMIT, OURS, half_rate, markdown_lines, row_figures, table_lines
 from lab import Broken, Lab, run
-from peers import PEERS
+from peers import PEERS, Gateway
 from picture import picture
-from rows import LONGEST_SECONDS, ROWS, Measurement, shortened
+from rows import FAILURES, LONGEST_SECONDS, ROWS, Measurement, failed_sample, in_turn, row_named, shortened
+from scaling import SERIES, shortened_series
+from scaling_figures import series_lines, series_markdown
+from scaling_run import SeriesRun
 
 NEEDED = {"ip": "iproute2", "nft": "nftables", "sysctl": "procps"}
 # After so many rounds without one that counts, a peer is left out of the row.
@@ -54,13 +56,21 @@ class Progress:
 
 
 def parse_arguments(words):
-    known_rows, known_peers = [row.name for row in ROWS], [peer.name for peer in PEERS]
+    known_rows, known_peers, known_series = ([each.name for each in kind] for kind in (ROWS, PEERS, SERIES))
     parser = argparse.ArgumentParser(prog="./dev bench", description="The gateway beside its peers, in one run.")
     parser.add_argument("--short", action="store_true", help="under two minutes: one round, smaller sizes")
     parser.add_argument("--rows", type=names_of(known_rows), help="only these, with commas: " + ", ".join(known_rows))
     parser.add_argument("--peers", type=names_of(known_peers), help="only these, with commas: " + ", ".join(known_peers))
-    parser.add_argument("--rounds", type=int, help="how many times each is measured, in turn (5; short: 1)")
-    parser.add_argument("--seconds", type=float, help="of one load (2; short: 0.5)")
+    parser.add_argument(
+        "--scaling",
+        nargs="?",
+        type=names_of(known_series),
+        const=known_series,
+        metavar="SERIES",
+        help="instead of the comparison, what grows with size, of this gateway alone; all, or: " + ", ".join(known_series),
+    )
+    parser.add_argument("--rounds", type=int, help="how many times each is measured, in turn (5; scaling: 3; short: 1)")
+    parser.add_argument("--seconds", type=float, help="of one load (2; scaling: 1.5; short: 0.5)")
     parser.add_argument("--json", metavar="FILE", help="write all figures and samples")
     parser.add_argument("--svg", metavar="FILE", help="write a picture of the comparison")
     parser.add_argument("--markdown", metavar="FILE", help="write the table for the README")
@@ -69,8 +79,11 @@ def parse_arguments(words):
     parser.add_argument("--loads", help="the folder of bench_load and bench_origin, if it is another one")
     parser.add_argument("--check-options", action="store_true", help="only say what is wrong with the options")
     chosen = parser.parse_args(words)
-    chosen.rounds = chosen.rounds or (1 if chosen.short else 5)
-    chosen.seconds = chosen.seconds or (0.5 if chosen.short else 2)
+    for option in ("rows", "peers", "svg", "log") if chosen.scaling else ():
+        if getattr(chosen, option):
+            parser.error(f"--{option} does not go with --scaling")
+    chosen.rounds = chosen.rounds or (1 if chosen.short else 3 if chosen.scaling else 5)
+    chosen.seconds = chosen.seconds or (0.5 if chosen.short else 1.5 if chosen.scaling else 2)
     if not 0.1 <= chosen.seconds <= LONGEST_SECONDS:
         parser.error(f"--seconds is between 0.1 and {LONGEST_SECONDS}")
     if not 1 <= chosen.rounds <= 100:
@@ -111,10 +124,6 @@ def peers_for(options, lab):
     return found
 
 
-def failed_sample(why):
-    return {"cost": None, "failed": 1, "first_failure": str(why)}
-
-
 class RowRun:
     """All rounds of one row."""
 
@@ -145,9 +154,7 @@ class RowRun:
         return measured.at_full_load(self.milliseconds)
 
     def round(self, number, which, work):
-        # Who is first has a colder machine: not always the same one.
-        order = self.peers[number % len(self.peers) :] + self.peers[: number % len(self.peers)]
-        for peer in order:
+        for peer in in_turn(self.peers, number):
             self.progress.step(f"{self.row.title}, round {number + 1}: {peer.title}")
             samples = self.samples[peer.name][which]
             if len(samples) >= PATIENCE and all(each["failed"] for each in samples):
@@ -157,7 +164,7 @@ class RowRun:
                 with Measurement(self.lab, peer, self.row) as measured:
                     self.sources[peer.name] = measured.keeps_source
                     samples.append(work(measured))
-            except (Broken, subprocess.SubprocessError, ValueError, KeyError) as why:
+            except FAILURES as why:
                 samples.append(failed_sample(f"{why}; {self.lab.said(peer.name)[-300:].strip()}".strip("; ")))
 
 
@@ -205,6 +212,13 @@ def within_files(row, files):
     return replace(row, connections=most)
 
 
+def series_within_files(series, files):
+    if not series.idle:
+        return series
+    idle = [within_files(row_named("idle-http", connections=size), files).connections for size in series.sizes]
+    return replace(series, sizes=tuple(idle))
+
+
 def without(words, option):
     """The words but for an option and its value: `./dev` adds this one."""
     return words[: words.index(option)] + words[words.index(option) + 2 :] if option in words else words
@@ -221,32 +235,61 @@ def bench(options):
     # Where the programs are that only root uses; not everybody's path has it.
     os.environ["PATH"] += os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"
     check_host(options)
-    files = allow_many_files()
-    rows, host = [within_files(row, files) for row in rows_for(options)], machine()
+    files, host = allow_many_files(), machine()
     say(f"bench: {subtitle_of(host, options)}, {options.seconds:g} s each")
-    result = {"machine": host, "versions": {}, "rows": []}
+    result = {"machine": host, "versions": {}, "rows": [], "scaling": []}
     result["command"] = " ".join(["./dev bench", *without(sys.argv[1:], "--loads")])
     result["options"] = {"rounds": options.rounds, "seconds": options.seconds, "short": options.short, "log": options.log}
     with Lab(options.programs, options.loads or options.programs) as lab:
-        peers = peers_for(options, lab)
-        for peer in peers:
-            result["versions"][peer.name] = peer.version()
-        taking_part = [(row, [peer for peer in peers if peer.takes_part(row)]) for row in rows]
-        progress = Progress(sum(len(each) * options.rounds * (1 + row.latency) for row, each in taking_part))
-        for row, each in taking_part:
-            if not any(peer.measured for peer in each):
-                say(f"bench: nobody is there for {row.title}")
-                continue
-            figures = RowRun(lab, row, each, options, progress).run()
-            result["rows"].append(figures)
-            progress.clear()
-            print("\n".join(table_lines(figures)), flush=True)
-    print(two_workers(result["rows"]), end="")
+        if options.scaling:
+            wrong = scale(lab, options, files, result)
+        else:
+            wrong = compare(lab, options, files, result)
     write(options, result, host)
-    wrong = sum(bool(peer["failures"]) for row in result["rows"] for peer in row["peers"].values())
+    return 1 if wrong else 0
+
+
+def compare(lab, options, files, result):
+    """All rows with all peers. Whether this gateway had errors."""
+    rows, peers = [within_files(row, files) for row in rows_for(options)], peers_for(options, lab)
+    for peer in peers:
+        result["versions"][peer.name] = peer.version()
+    taking_part = [(row, [peer for peer in peers if peer.takes_part(row)]) for row in rows]
+    progress = Progress(sum(len(each) * options.rounds * (1 + row.latency) for row, each in taking_part))
+    for row, each in taking_part:
+        if not any(peer.measured for peer in each):
+            say(f"bench: nobody is there for {row.title}")
+            continue
+        figures = RowRun(lab, row, each, options, progress).run()
+        result["rows"].append(figures)
+        progress.clear()
+        print("\n".join(table_lines(figures)), flush=True)
+    print(two_workers(result["rows"]), end="")
+    complain(sum(bool(peer["failures"]) for row in result["rows"] for peer in row["peers"].values()))
+    return any(row["peers"].get(OURS, {}).get("failures") for row in result["rows"])
+
+
+def scale(lab, options, files, result):
+    """All series. Whether there were errors."""
+    gateway = Gateway(lab)
+    if why := gateway.missing():
+        raise Broken(why)
+    result["versions"][gateway.name] = gateway.version()
+    chosen = [each for each in SERIES if each.name in options.scaling]
+    chosen = [series_within_files(shortened_series(each) if options.short else each, files) for each in chosen]
+    progress = Progress(sum(len(series.sizes) for series in chosen) * options.rounds)
+    for series in chosen:
+        result["scaling"].append(SeriesRun(lab, series, options, progress).run())
+        progress.clear()
+        print("\n".join(series_lines(result["scaling"][-1])), flush=True)
+    wrong = sum(bool(size["failures"]) for series in result["scaling"] for size in series["sizes"])
+    complain(wrong)
+    return wrong > 0
+
+
+def complain(wrong):
     if wrong:
         say(f"bench: errors at {wrong} places; what they touched does not count, see above")
-    return 1 if any(row["peers"].get(OURS, {}).get("failures") for row in result["rows"]) else 0
 
 
 def two_workers(rows):
@@ -268,7 +311,8 @@ def write(options, result, host):
     if options.svg:
         Path(options.svg).write_text(picture(result["rows"], subtitle_of(host, options)))
     if options.markdown:
-        Path(options.markdown).write_text("\n".join(markdown_lines(result["rows"])) + "\n")
+        lines = series_markdown(result["scaling"]) if options.scaling else markdown_lines(result["rows"])
+        Path(options.markdown).write_text("\n".join(lines) + "\n")
 
 
 def main():

@@ -3,6 +3,8 @@
 
 import contextlib
 import io
+import subprocess
+import sys
 import unittest
 import unittest.mock as mock
 import xml.etree.ElementTree as xml
@@ -12,6 +14,8 @@ import figures
 import peers
 import picture
 import rows
+import scaling
+import scaling_figures
 
 
 def sample(cost, failed=0, **more):
@@ -41,6 +45,18 @@ class Arguments(unittest.TestCase):
         for words in (["--rows", "nothing"], ["--peers", "apache"], ["--seconds", "3600"], ["--rounds", "-1"]):
             with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
                 bench.parse_arguments(words)
+
+    def test_scaling_is_all_series_or_those_that_are_named(self):
+        self.assertEqual([each.name for each in scaling.SERIES], bench.parse_arguments(["--scaling"]).scaling)
+        self.assertEqual(["idle", "routes"], bench.parse_arguments(["--scaling", "idle,routes"]).scaling)
+        self.assertIsNone(bench.parse_arguments([]).scaling)
+        self.assertEqual((3, 1.5), (bench.parse_arguments(["--scaling"]).rounds, bench.parse_arguments(["--scaling"]).seconds))
+
+    def test_scaling_has_no_peers_and_no_picture(self):
+        for words in (["--rows", "udp"], ["--peers", "nginx"], ["--svg", "x.svg"], ["--log"]):
+            with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()) as said:
+                bench.parse_arguments(["--scaling", *words])
+            self.assertIn(f"{words[0]} does not go with --scaling", said.getvalue())
 
     def test_the_command_is_told_as_it_was_given(self):
         self.assertEqual(["--short"], bench.without(["--loads", "build/release/bin", "--short"], "--loads"))
@@ -186,6 +202,119 @@ class Text(unittest.TestCase):
             "small requests, two workers: gateway: 1.90 times one worker's speed, 1.00 times its cost each\n",
             bench.two_workers(made),
         )
+
+
+class CpuTime(unittest.TestCase):
+    def test_children_that_have_ended_count(self):
+        burn = "import time\nwhile time.process_time() < 0.2: pass"
+        script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); print(flush=True); sys.stdin.read()"
+        with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            self.assertGreaterEqual(rows.cpu_seconds([child.pid]), 0.19)
+            child.stdin.close()
+
+    def test_each_thread_has_what_it_used_meanwhile(self):
+        self.assertEqual([1, 3], rows.busy_seconds({"1": 2, "2": 9}, {"1": 3, "3": 3}))
+
+
+class Sizes(unittest.TestCase):
+    """What the gateway is given at each size."""
+
+    def test_each_has_as_many_entries_as_it_says(self):
+        self.assertEqual([10, 1_000], [len(scaling.routes_at(count).routes) for count in (10, 1_000)])
+        self.assertEqual([1, 100], [len(scaling.listeners_at(count).listeners) for count in (1, 100)])
+        for made in (scaling.sets_at, scaling.own_sets_at):
+            text = "\n".join(made(100_000).listeners)
+            self.assertEqual(100_000, len({word.strip("[]}, ") for word in text.split() if word.startswith(("100.", "[100."))}))
+            self.assertNotIn("except", "\n".join(made(0).listeners))
+
+    def test_no_list_is_longer_than_the_configuration_takes(self):
+        for listener in scaling.sets_at(100_000).listeners:
+            self.assertLessEqual(listener.count(", 100."), 10_000)
+
+    def test_what_is_asked_for_comes_last(self):
+        self.assertIn("/asked", scaling.routes_at(10).routes[-1])
+        self.assertTrue(all(each.target.startswith("/asked/") for each in series("routes").rows))
+        for made in (scaling.listeners_at(100), scaling.sets_at(1_000), scaling.own_sets_at(1_000)):
+            asked = [number for number, each in enumerate(made.listeners) if "[10.0.2.10], ports: [80]" in each]
+            self.assertEqual([len(made.listeners) - 1], asked)
+
+    def test_a_reload_changes_something_of_the_same_size(self):
+        for each in scaling.SERIES:
+            for size in each.sizes[1:] if each.reloads else ():
+                one, other = each.configure(size, 0), each.configure(size, 1)
+                self.assertNotEqual(one, other)
+                self.assertEqual((len(one.listeners), len(one.routes)), (len(other.listeners), len(other.routes)))
+
+    def test_the_short_form_has_smaller_sizes(self):
+        self.assertEqual((0, 1_000, 10_000), scaling.shortened_series(series("sets")).sizes)
+        self.assertEqual((0, 2_000), scaling.shortened_series(series("idle")).sizes)
+        self.assertEqual(series("routes").sizes, scaling.shortened_series(series("routes")).sizes)
+
+    def test_idle_connections_stay_within_the_open_files(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual((0, 9_000), bench.series_within_files(series("idle"), 20_000).sizes)
+            self.assertEqual(series("routes"), bench.series_within_files(series("routes"), 20_000))
+
+
+def series(name):
+    return next(each for each in scaling.SERIES if each.name == name)
+
+
+def of_size(cost, p99=100, failed=0, row="keep-alive", **more):
+    full = sample(cost, failed, per_second=1e6 / cost, ends=2 * cost, busiest=more.pop("busiest", 1))
+    return {"failed": 0, "first_failure": "", "loads": {row: {"full": [full], "half": [sample(cost, failed, p50_us=10, p99_us=p99)]}}, **more}
+
+
+class ScalingFigures(unittest.TestCase):
+    def made(self, first, second, name="listeners"):
+        return scaling_figures.series_figures(series(name), dict(zip(series(name).sizes, (first, second))))
+
+    def at_second(self, figures):
+        return figures["sizes"][1]["loads"]["keep-alive"]
+
+    def test_a_size_is_compared_with_the_first_in_the_same_round(self):
+        # The machine was slow in the second round, for both: the ratio of medians would say 1.5.
+        figures = self.made([of_size(10), of_size(40), of_size(8)], [of_size(15, 300), of_size(60, 300), of_size(14, 500)])
+        self.assertAlmostEqual(1.5, self.at_second(figures)["ratio"])
+        self.assertAlmostEqual(1.5, self.at_second(figures)["ends_ratio"])
+        self.assertAlmostEqual(3, self.at_second(figures)["p99_ratio"])
+        self.assertEqual(1, figures["sizes"][0]["loads"]["keep-alive"]["ratio"])
+
+    def test_a_round_with_an_error_does_not_count_and_is_told(self):
+        figures = self.made([of_size(10), of_size(10)], [of_size(20), of_size(1, failed=1)])
+        self.assertEqual(20, self.at_second(figures)["cost"])
+        self.assertEqual(["wrong"], figures["sizes"][1]["failures"])
+        self.assertIn("  100: ERRORS, what they touched does not count: wrong", scaling_figures.series_lines(figures))
+
+    def test_a_size_that_does_not_start_has_no_figure_and_is_told(self):
+        figures = self.made([of_size(10)], [rows.failed_sample("not ready")])
+        self.assertIsNone(self.at_second(figures)["cost"])
+        self.assertEqual(["not ready"], figures["sizes"][1]["failures"])
+
+    def test_a_reload_that_fails_leaves_the_rest(self):
+        figures = self.made([of_size(10)], [of_size(11, start_s=2, reloading=rows.failed_sample("no answer"))])
+        self.assertEqual((2, None), (figures["sizes"][1]["start_s"], figures["sizes"][1]["reload_s"]))
+        self.assertEqual(11, self.at_second(figures)["cost"])
+        self.assertEqual(["no answer"], figures["sizes"][1]["failures"])
+
+    def test_on_processors_of_its_own_the_busiest_thread_is_the_limit(self):
+        # Twice the threads share the work 60 to 40, and each request costs a tenth more.
+        figures = self.made([of_size(10)], [of_size(11, busiest=0.6)], "workers")
+        self.assertAlmostEqual(10 / (11 * 0.6), self.at_second(figures)["own_processors"])
+        self.assertAlmostEqual(10 / 11, self.at_second(figures)["speed"])
+
+    def test_tables_have_the_columns_in_which_there_is_something(self):
+        figures = self.made([of_size(10, start_s=0.25)], [of_size(15, 200, start_s=1.5, memory_bytes=1 << 20)])
+        whole, load = scaling_figures.tables(figures)[:2]
+        self.assertEqual(["start", "memory"], whole[1])
+        self.assertEqual([["1", "250 ms", "-"], ["100", "1.50 s", "1.00 MiB"]], whole[2])
+        self.assertEqual("listeners: small requests, kept connections", load[0])
+        self.assertEqual(["100", "15.0", "1.50", "30.0", "1.50", "66,667", "10.0 us", "200 us", "2.00", "100 %"], load[2][1])
+
+    def test_markdown_has_the_same_cells(self):
+        lines = scaling_figures.series_markdown([self.made([of_size(10, start_s=0.25)], [of_size(15, start_s=1)])])
+        self.assertEqual(["| listeners | start |", "|---|---|", "| 1 | 250 ms |", "| 100 | 1.00 s |", ""], lines[:5])
 
 
 class Picture(unittest.TestCase):

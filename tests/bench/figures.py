@@ -51,12 +51,12 @@ def best_peer(costs):
     return min(others, key=others.get) if others else None
 
 
-def ratio_in_rounds(ours, theirs):
+def ratio_in_rounds(ours, theirs, key="cost"):
     """Median over the rounds of our cost over theirs in the same round; rounds that do not count for both are left out."""
     ratios = [
-        a["cost"] / b["cost"]
+        a[key] / b[key]
         for a, b in zip(ours, theirs)
-        if not a["failed"] and not b["failed"] and a.get("cost") is not None and b.get("cost")
+        if not a["failed"] and not b["failed"] and a.get(key) is not None and b.get(key)
     ]
     return median(ratios) if ratios else None
 
@@ -152,6 +152,12 @@ def table_lines(figures):
         text = line[0].ljust(widths[0]) + "".join(cell.rjust(width) for cell, width in zip(line[1:-1], widths[1:]))
         lines.append(f"{text}  {line[-1]}".rstrip())
     return lines
+
+
+def aligned(cells):
+    """Lines of as many cells each: the first to the left, the others to the right."""
+    widths = [max(len(line[at]) for line in cells) for at in range(len(cells[0]))]
+    return [line[0].ljust(widths[0]) + "".join("  " + cell.rjust(width) for cell, width in zip(line[1:], widths[1:])) for line in cells]
 
 
 def markdown_lines(rows):

@@ -38,6 +38,13 @@ RULES = f"""table inet bench {{
 """
 
 
+LISTENERS = (
+    f"{{name: web, intercept: {{to: [{ORIGIN}], ports: [80]}}, protocol: http}}",
+    f"{{name: plain, intercept: {{to: [{ORIGIN}], ports: [9000-9002]}}, protocol: tcp}}",
+    f"{{name: datagrams, intercept: {{to: [{ORIGIN}], ports: [9000], transport: udp}}}}",
+)
+
+
 class Peer:
     """name: on the command line. does: http, tcp, udp, waf. measured: whether it has processes of its own. only_bulk: is
     there for the rows where bytes are carried, a second form of another one."""
@@ -87,6 +94,7 @@ class Peer:
 
 class Gateway(Peer):
     name, title, does = "gateway", "this gateway", frozenset({"http", "tcp", "udp", "waf"})
+    start_limit = 20
 
     def missing(self):
         absent = [each for each in ("gatewayd", "gateway-inspector") if not (self.lab.programs / each).exists()]
@@ -98,21 +106,28 @@ class Gateway(Peer):
     def steer(self):
         self.nft(GUARD)
 
+    def configuration(self, workers, inspects):
+        return self.document(workers, inspects, LISTENERS)
+
+    def document(self, workers, inspects, listeners, routes=()):
+        """A configuration of these listeners and routes, each a line of YAML. The rest is the same for all."""
+        access = f"{{format: json, to: {self.lab.folder}/gateway-access.log}}" if self.log_requests else '{format: "off"}'
+        lines = [f"workers: {workers}", "listeners:", *(f"  - {each}" for each in listeners)]
+        lines += ["routes:", *(f"  - {each}" for each in routes)] if routes else []
+        lines += [
+            f"waf: {{mode: {'block' if inspects else 'off'}}}",
+            f"admin: {{socket: {self.socket()}}}",
+            "timeouts: {keep_alive: 300s, upstream_idle: 300s}",
+            f"logs: {{access: {access}, level: warning}}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def socket(self):
+        return self.lab.folder / "control.sock"
+
     def begin(self, workers, inspects):
         folder = self.lab.folder
-        access = f"{{format: json, to: {folder}/gateway-access.log}}" if self.log_requests else '{format: "off"}'
-        file = self.write(
-            "gateway.yaml",
-            f"""workers: {workers}
-listeners:
-  - {{name: web, intercept: {{to: [{ORIGIN}], ports: [80]}}, protocol: http}}
-  - {{name: plain, intercept: {{to: [{ORIGIN}], ports: [9000-9002]}}, protocol: tcp}}
-  - {{name: datagrams, intercept: {{to: [{ORIGIN}], ports: [9000], transport: udp}}}}
-waf: {{mode: {'block' if inspects else 'off'}}}
-admin: {{socket: {folder}/control.sock}}
-logs: {{access: {access}, level: warning}}
-""",
-        )
+        file = self.write("gateway.yaml", self.configuration(workers, inspects))
         notify = folder / "notify"
         notify.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
@@ -120,7 +135,7 @@ logs: {{access: {access}, level: warning}}
             ear.setblocking(False)
             words = [self.lab.programs / "gatewayd", "--config", file, "--state-dir", folder / "state"]
             child = self.lab.start("gateway", words, "gateway", {"NOTIFY_SOCKET": str(notify)})
-            self.lab.wait_until(lambda: heard(ear, b"READY=1"), f"gatewayd ({file})", child)
+            self.lab.wait_until(lambda: heard(ear, b"READY=1"), f"gatewayd ({file})", child, self.start_limit)
         return child
 
 
@@ -207,8 +222,10 @@ class Nginx(Peer):
 
     def stream(self):
         passes = "proxy_bind $remote_addr transparent; proxy_pass $server_addr:$server_port"
+        access = f"{self.lab.folder}/{self.name}-stream.log plain buffer=64k flush=1s" if self.log_requests else "off"
         return f"""stream {{
-  access_log off;
+  log_format plain '$remote_addr [$time_iso8601] $protocol $status $bytes_sent $bytes_received $session_time $upstream_addr';
+  access_log {access};
   server {{ listen 0.0.0.0:{PLAIN}; proxy_timeout 300s; {passes}; }}
   server {{ listen 0.0.0.0:{DATAGRAMS} udp; proxy_timeout 30s; {passes}; }}
 }}

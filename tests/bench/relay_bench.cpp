@@ -5,6 +5,7 @@
 
 #include "gateway/base/socket_stream.h"
 #include "gateway/relay/relay.h"
+#include "tests/support/descriptor_of.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -59,8 +60,8 @@ void relay_between(const char* title, std::uint64_t units, const char* unit, con
     };
     const auto client_child = in_child(for_client.local_endpoint(), client_work);
     const auto upstream_child = in_child(for_upstream.local_endpoint(), upstream_work);
-    SocketStream client{SocketStream::Socket{for_client.accept()}, Side::client, wheel};
-    SocketStream upstream{SocketStream::Socket{for_upstream.accept()}, Side::upstream, wheel};
+    SocketStream client{descriptor_of(for_client.accept()), Side::client, wheel};
+    SocketStream upstream{descriptor_of(for_upstream.accept()), Side::upstream, wheel};
 
     const auto cpu_before = cpu_used();
     const auto began = Clock::now();
@@ -144,7 +145,7 @@ void idle(std::size_t count)
     const auto pair = [&] {
         tcp::socket far{io};
         far.connect(acceptor.local_endpoint());
-        return std::make_pair(std::move(far), SocketStream::Socket{acceptor.accept()});
+        return std::make_pair(std::move(far), descriptor_of(acceptor.accept()));
     };
     std::size_t before = 0;
     for (std::size_t i = 0; i < count + 10; ++i) {

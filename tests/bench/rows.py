@@ -1,6 +1,8 @@
 """What is measured, and one measurement of it."""
 
 import json
+import os
+import resource
 import subprocess
 import threading
 import time
@@ -74,6 +76,10 @@ ROWS = (
 )
 
 
+def row_named(name, **changes):
+    return replace(next(row for row in ROWS if row.name == name), **changes)
+
+
 def shortened(row):
     """The same in less time: fewer idle connections, smaller bodies."""
     if row.idle:
@@ -102,16 +108,41 @@ def load_words(row, milliseconds, rate=0):
     return [str(each) for each in words]
 
 
-def cpu_seconds(processes):
-    """Of all threads, as the scheduler counted them."""
-    total = 0
+def scheduler_figures(processes):
+    """What the scheduler counted of each thread: (its number, ns it ran, ns it waited for a processor)."""
     for number in processes:
         for file in Path(f"/proc/{int(number)}/task").glob("*/schedstat"):
             try:
-                total += int(file.read_text().split()[0])
-            except (OSError, IndexError):
-                pass
-    return total / 1e9
+                ran, waited = map(int, file.read_text().split()[:2])
+            except (OSError, ValueError):  # ended meanwhile
+                continue
+            yield file.parent.name, ran, waited
+
+
+def thread_seconds(processes):
+    """The CPU time of each thread."""
+    return {thread: ran / 1e9 for thread, ran, _ in scheduler_figures(processes)}
+
+
+def wanted_seconds(processes):
+    """The CPU time they used, and the time they waited for a processor."""
+    return sum(ran + waited for _, ran, waited in scheduler_figures(processes)) / 1e9
+
+
+def ended_seconds(processes):
+    """The CPU time of children of theirs that have ended: an inspector that made way for a fresh one, say."""
+    total = 0
+    for number in processes:
+        try:
+            fields = Path(f"/proc/{int(number)}/stat").read_text().rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            continue
+        total += int(fields[13]) + int(fields[14])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(processes):
+    return sum(thread_seconds(processes).values()) + ended_seconds(processes)
 
 
 def pss_bytes(processes):
@@ -206,11 +237,21 @@ class Measurement:
             self.load(milliseconds)
 
     def at_full_load(self, milliseconds):
-        before = cpu_seconds(self.peer.processes())
+        processes = self.peer.processes()
+        before, threads, ends = cpu_seconds(processes), thread_seconds(processes), self.ends_seconds()
         with PeakMemory(self.peer) as memory:
             answer = self.load(milliseconds)
-        used = cpu_seconds(self.peer.processes()) - before
-        return sample_of(self.row, answer, used if self.peer.measured else None, memory.bytes)
+        ends, processes = self.ends_seconds() - ends, self.peer.processes()
+        used, each = cpu_seconds(processes) - before, busy_seconds(threads, thread_seconds(processes))
+        made = sample_of(self.row, answer, used if self.peer.measured else None, memory.bytes)
+        made["ends"] = ends / answer["done"] * 1e6 if answer["done"] else None
+        made["busiest"] = max(each) / sum(each) if sum(each) else None
+        return made
+
+    def ends_seconds(self):
+        """CPU time of the origin, and of the clients that have ended."""
+        clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return cpu_seconds([self.lab.origin.pid]) + clients.ru_utime + clients.ru_stime
 
     def at_half_load(self, milliseconds, rate):
         before = cpu_seconds(self.peer.processes())
@@ -224,26 +265,12 @@ class Measurement:
         self.client(load_words(warm, 200) + self.expects(), 30)
         settle(self.peer)
         memory, kernel = pss_bytes(self.peer.processes()), slab_bytes()
-        words = load_words(self.row, LONGEST_SECONDS * 1000) + self.expects() + ["--hold"]
-        child = self.lab.start("client", [self.lab.loads / "bench_load", *words], "idle", stdin=subprocess.PIPE)
-        try:
-            self.lab.wait_until(lambda: "\n" in self.lab.said("idle"), "the idle connections", child, limit=40)
+        with Held(self, self.row) as held:
             settle(self.peer)
             memory, kernel = pss_bytes(self.peer.processes()) - memory, slab_bytes() - kernel
-            opened = json.loads(self.lab.said("idle").splitlines()[0])["open"]
             peak = pss_bytes(self.peer.processes())
-            child.stdin.close()
-            child.wait(timeout=60)
-            lines = self.lab.said("idle").splitlines()
-            if len(lines) != 2:
-                raise Broken(f"idle connections: {lines[-1]}")
-            answer = json.loads(lines[1])
-        finally:
-            self.lab.stop(child, gently=False)
+            answer = held.finish()
         count = self.row.connections
-        if opened != count or answer["done"] != 2 * count:
-            answer["failed"] = max(answer["failed"], 1)
-            answer["first_failure"] = answer["first_failure"] or f"{opened} of {count} opened"
         return {
             "cost": memory / count if self.peer.measured else None,
             "kernel_bytes": kernel / count,
@@ -252,6 +279,36 @@ class Measurement:
             "failed": answer["failed"],
             "first_failure": answer["first_failure"],
         }
+
+
+class Held:
+    """Connections that were used once and wait, as long as this is open."""
+
+    def __init__(self, measured, row):
+        self.lab, self.count = measured.lab, row.connections
+        words = load_words(row, LONGEST_SECONDS * 1000) + measured.expects() + ["--hold"]
+        self.child = self.lab.start("client", [self.lab.loads / "bench_load", *words], "idle", stdin=subprocess.PIPE)
+
+    def __enter__(self):
+        self.lab.wait_until(lambda: "\n" in self.lab.said("idle"), "the idle connections", self.child, limit=40)
+        return self
+
+    def finish(self):
+        """Each is used once more, and closed. What the load says of both times."""
+        opened = json.loads(self.lab.said("idle").splitlines()[0])["open"]
+        self.child.stdin.close()
+        self.child.wait(timeout=60)
+        lines = self.lab.said("idle").splitlines()
+        if len(lines) != 2:
+            raise Broken(f"idle connections: {lines[-1]}")
+        answer = json.loads(lines[1])
+        if opened != self.count or answer["done"] != 2 * self.count:
+            answer["failed"] = max(answer["failed"], 1)
+            answer["first_failure"] = answer["first_failure"] or f"{opened} of {self.count} opened"
+        return answer
+
+    def __exit__(self, *_):
+        self.lab.stop(self.child, gently=False)
 
 
 def settle(peer):
@@ -263,6 +320,35 @@ def settle(peer):
             return
         last = now
         time.sleep(0.25)
+
+
+def rest(peer, limit=15):
+    """Until it has had nothing to do for half a second, for at most so many seconds."""
+    last, quiet, end = wanted_seconds(peer.processes()), 0, time.monotonic() + limit
+    while quiet < 2 and time.monotonic() < end:
+        time.sleep(0.25)
+        now = wanted_seconds(peer.processes())
+        quiet = quiet + 1 if now - last < 0.05 else 0
+        last = now
+
+
+def busy_seconds(before, after):
+    """What each thread used meanwhile."""
+    return [seconds - before.get(thread, 0) for thread, seconds in after.items()]
+
+
+def failed_sample(why):
+    return {"cost": None, "failed": 1, "first_failure": str(why)}
+
+
+# What a measurement may end with that is its own failure, not the bench's.
+FAILURES = (Broken, subprocess.SubprocessError, ValueError, KeyError)
+
+
+def in_turn(all_of_them, number):
+    """Their order in this round: who is first has a colder machine, so it is not always the same one."""
+    first = number % len(all_of_them)
+    return all_of_them[first:] + all_of_them[:first]
 
 
 def sample_of(row, answer, cpu, peak):

@@ -2,9 +2,14 @@
 
 #include "tests/end_to_end/scene.h"
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <thread>
 
 namespace gw::lab {
@@ -30,13 +35,13 @@ int repetitions(int otherwise)
 }
 
 /// One connection a request, again and again; counts what was refused, what was cut, and the longest silence.
-struct Load {
-    explicit Load(const Network& network)
-        : thread([this, &network] {
-              const auto client = network.client("10.0.1.3");
+struct Caller {
+    Caller(const Network& network, std::string client, std::string to)
+        : thread([this, &network, client, to] {
+              const auto from = network.client(client);
               auto last = Clock::now();
               while (!stop) {
-                  auto socket = client.dials("10.0.2.11:80");
+                  auto socket = from.dials(to);
                   if (!socket.connected()) {
                       ++refused;
                       continue;
@@ -55,7 +60,7 @@ struct Load {
               }
           })
     {}
-    ~Load() { end(); }
+    ~Caller() { end(); }
     void end()
     {
         stop = true;
@@ -67,27 +72,44 @@ struct Load {
     std::thread thread;
 };
 
-TEST_F(Crash, OfTheDataProcessRefusesNobody)
+class CrashBy : public Crash, public ::testing::WithParamInterface<int> {};
+
+TEST_P(CrashBy, OfTheDataProcessRefusesNobody)
 {
-    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    Origin v4(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    Origin v6(network.servers(), "[fd00:2::11]:80", answers(answer(200, "fine")));
     gateway.runs_with(intercepting());
-    Load load(network);
-    const int kills = repetitions(3);
+    std::array callers{Caller{network, "10.0.1.3", "10.0.2.11:80"}, Caller{network, "10.0.1.4", "10.0.2.11:80"},
+                       Caller{network, "fd00:1::3", "[fd00:2::11]:80"},
+                       Caller{network, "fd00:1::4", "[fd00:2::11]:80"}};
+    const int kills = repetitions(GetParam() == SIGKILL ? 2 : 1);
     for (int turn = 0; turn < kills; ++turn) {
         ASSERT_TRUE(next_is_ready()) << gateway.log();
         const int before = serving();
-        const auto good = load.good.load();
-        ::kill(before, SIGKILL);
-        ASSERT_TRUE(eventually([&] { return load.good > good + 5; })) << gateway.log();
+        EXPECT_THAT(read_file("/proc/" + std::to_string(before) + "/limits"),
+                    ::testing::ContainsRegex("Max core file size +0 +0 "))
+            << "a core file would hold what clients sent";
+        std::array<int, callers.size()> good;
+        for (std::size_t each = 0; each < callers.size(); ++each) good[each] = callers[each].good;
+        ::kill(before, GetParam());
+        for (std::size_t each = 0; each < callers.size(); ++each)
+            ASSERT_TRUE(eventually([&] { return callers[each].good > good[each] + 5; })) << gateway.log();
         EXPECT_TRUE(eventually([&] { return serving() > 0 && serving() != before; }));
     }
-    load.end();
-    EXPECT_EQ(load.refused, 0) << "of " << load.good;
-    EXPECT_LE(load.cut, kills) << "one client has one request under way";
+    for (auto& caller : callers) caller.end();
+    EXPECT_THAT(gateway.log(), HasSubstr("the data process ended by signal " + std::to_string(GetParam()) + ";"));
     EXPECT_EQ(status().value("data_restarts", 0), kills);
-    std::cout << "  " << kills << " kills, " << load.good << " requests, " << load.cut << " cut, " << load.refused
-              << " refused, longest gap " << load.longest_gap << " ms\n";
+    for (auto& caller : callers) {
+        EXPECT_EQ(caller.refused, 0) << "of " << caller.good;
+        EXPECT_LE(caller.cut, kills) << "a client has one request under way";
+        std::cout << "  " << kills << " ended by signal " << GetParam() << ", " << caller.good << " requests, "
+                  << caller.cut << " cut, " << caller.refused << " refused, longest gap " << caller.longest_gap
+                  << " ms\n";
+    }
 }
+
+INSTANTIATE_TEST_SUITE_P(Signal, CrashBy, ::testing::Values(SIGKILL, SIGSEGV, SIGABRT),
+                         [](const auto& row) { return std::string(::sigabbrev_np(row.param)); });
 
 TEST_F(Crash, OfTheWaitingProcessIsMended)
 {
@@ -112,6 +134,119 @@ TEST_F(Crash, OfAFrozenDataProcessIsNoticed)
     EXPECT_TRUE(eventually([&] { return serving() != before; }, Milliseconds{30'000})) << gateway.log();
     EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 200);
     EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+}
+
+TEST_F(Crash, OfAProcessThatTakesInNoMessageAnyMoreIsNoticed)
+{
+    const auto large = intercepting("routes: [{to: \"respond:201 x\"}]\n") + "# " + std::string(600'000, 'x') + "\n";
+    gateway.runs_with(intercepting("routes: [{to: \"respond:201 x\"}]"));
+    ASSERT_TRUE(next_is_ready());
+    const int frozen = serving();
+    ::kill(frozen, SIGSTOP);
+    gateway.is_given(large);
+    Process reload({Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file(), "reload"});
+    EXPECT_TRUE(eventually([&] { return ::kill(frozen, 0) != 0; })) << gateway.log();
+    EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+    EXPECT_NE(reload.wait().exit_code, 0) << "it was under way";
+    EXPECT_TRUE(eventually([&] { return network.client("10.0.1.2").asks("http://10.0.2.11/").status == 201; }));
+    gateway.reloads(large);
+}
+
+TEST_F(Crash, OfAFrozenWaitingProcessIsMended)
+{
+    gateway.runs_with(intercepting());
+    ASSERT_TRUE(next_is_ready());
+    const int first = serving();
+    for (const int id : gateway.process_ids("gateway-data")) {
+        if (id == first) continue;
+        ::kill(id, SIGSTOP);
+        EXPECT_TRUE(eventually([&] { return ::kill(id, 0) != 0; }, Milliseconds{30'000})) << gateway.log();
+    }
+    EXPECT_TRUE(next_is_ready()) << gateway.log();
+    EXPECT_EQ(serving(), first);
+}
+
+TEST_F(Crash, ServesOnWithoutAnAccessLogThatCannotBeOpenedAnyMore)
+{
+    Folder folder;
+    const auto logs = folder.path("logs");
+    std::filesystem::create_directory(logs);
+    const auto yaml = intercepting("routes: [{to: \"respond:201 x\"}]\nlogs: {access: {to: " + logs + "/access}}");
+    gateway.runs_with(yaml);
+    ASSERT_TRUE(next_is_ready());
+    std::filesystem::remove_all(logs);
+    for (int turn = 0; turn < 2; ++turn) {
+        const int before = serving();
+        kills_the_data_process();
+        ASSERT_TRUE(eventually([&] { return serving() > 0 && serving() != before; }));
+        EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 201) << gateway.log();
+        EXPECT_THAT(status()["problems"].dump(), HasSubstr("access log " + logs));
+        EXPECT_THAT(gateway.log(), HasSubstr("lines go on to the file that was open"));
+    }
+    EXPECT_THAT(gateway.ctl({"reload"}).err, HasSubstr("access log " + logs)) << "that much can wait";
+    std::filesystem::create_directory(logs);
+    gateway.reloads(yaml);
+    EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/again").status, 201);
+    EXPECT_TRUE(eventually([&] { return read_file(logs + "/access").find("/again") != std::string::npos; }));
+    EXPECT_EQ(status().value("state", ""), "ok") << status();
+}
+
+/// Stops one thread of a process and no other, as a debugger does, and lets go of it at the end.
+class FrozenThread {
+public:
+    explicit FrozenThread(int id)
+        : tracer_([this, id] {
+              const bool stopped = ::ptrace(PTRACE_SEIZE, id, nullptr, nullptr) == 0 &&
+                                   ::ptrace(PTRACE_INTERRUPT, id, nullptr, nullptr) == 0 &&
+                                   ::waitpid(id, nullptr, __WALL) == id;
+              stopped_ = stopped ? 1 : -1;
+              // The kernel keeps who is killed meanwhile until its tracer has heard of it.
+              while (stopped && ::waitpid(id, nullptr, __WALL | WNOHANG) == 0 && !let_go_)
+                  std::this_thread::sleep_for(Milliseconds{5}); // waitpid(2) cannot wait for `let_go_` as well
+          })
+    {}
+    ~FrozenThread()
+    {
+        let_go_ = true;
+        tracer_.join();
+    }
+    bool is_stopped() const
+    {
+        return eventually([this] { return stopped_ != 0; }) && stopped_ > 0;
+    }
+
+private:
+    std::atomic<int> stopped_{0};
+    std::atomic<bool> let_go_{false};
+    std::thread tracer_;
+};
+
+int thread_of(int process, const std::string& name)
+{
+    std::error_code ignored;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", ignored))
+        if (read_file(task.path() / "comm") == name + '\n') return std::stoi(task.path().filename().string());
+    return -1;
+}
+
+TEST_F(Crash, OneWorkerThatTurnsNoMoreIsNoticed)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", answers(answer(200, "fine")));
+    gateway.runs_with(intercepting("workers: 2\n"));
+    ASSERT_TRUE(next_is_ready());
+    const int before = serving();
+    const auto start = Clock::now();
+    const FrozenThread frozen(thread_of(before, "worker-0"));
+    ASSERT_TRUE(frozen.is_stopped());
+    EXPECT_TRUE(eventually([&] { return serving() > 0 && serving() != before; }, Milliseconds{30'000}))
+        << gateway.log();
+    const auto noticed = std::chrono::duration_cast<Milliseconds>(Clock::now() - start);
+    EXPECT_GT(noticed, Milliseconds{4'000}) << "a busy worker is no hung one";
+    EXPECT_THAT(gateway.log(), HasSubstr("no sign of life"));
+    EXPECT_EQ(status().value("data_restarts", 0), 1);
+    for (int turn = 0; turn < 8; ++turn) // each of the workers has its share
+        EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.11/").status, 200);
+    std::cout << "  ended and replaced after " << noticed.count() << " ms\n";
 }
 
 TEST_F(Crash, AgainAndAgainMakesTheNextStartWait)

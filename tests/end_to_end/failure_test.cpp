@@ -1,6 +1,8 @@
 // What holds while the gateway is down is what `when_down` says, however it went down: counted at the server.
 
+#include "tests/end_to_end/arrivals.h"
 #include "tests/end_to_end/load.h"
+#include "tests/support/lab_datagram.h"
 
 #include <chrono>
 #include <csignal>
@@ -9,6 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <set>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -63,12 +66,21 @@ TEST_P(FailureMatrix, HoldsWhatWasChosen)
     const auto [mode, when_down, fault] = GetParam();
     const bool open = std::string_view(when_down) == "pass";
     const auto yaml = closing(when_down, mode);
+    const Arrivals arrivals(network);
+    Origin v4(network.servers(), "10.0.2.12:80", OpenStream::takes_all());
+    Origin v6(network.servers(), "[fd00:2::12]:80", OpenStream::takes_all());
     BothFamilies load(network);
+    ASSERT_TRUE(load.pass_by(1));
+    ASSERT_GE(arrivals.by().opened, 2) << "what is not inspected is not seen here";
     gateway.runs_with(yaml);
     ASSERT_TRUE(load.are_inspected(10)) << gateway.log();
+    // Both have traffic all the time, over the fault and what follows.
+    const OpenStream over_v4(network, "10.0.1.4", "10.0.2.12:80"), over_v6(network, "fd00:1::4", "[fd00:2::12]:80");
+    ASSERT_TRUE(eventually([&] { return v4.received().size() > 50 && v6.received().size() > 50; }));
     if (fault.signal == SIGKILL && std::string_view(fault.process) == "data") {
         ASSERT_TRUE(eventually([&] { return status().value("standby_ready", false); }));
     }
+    const auto by_before = arrivals.by();
     const int before = load.uninspected();
     const int failed_before = load.failed();
     const int process = process_of(fault);
@@ -95,17 +107,23 @@ TEST_P(FailureMatrix, HoldsWhatWasChosen)
     EXPECT_TRUE(load.are_inspected(1));
     const auto back = since(up);
     EXPECT_TRUE(load.are_inspected(5));
-    const int after = load.uninspected();
+    const auto by_after = arrivals.by();
     EXPECT_TRUE(load.are_inspected(10));
-    EXPECT_EQ(load.uninspected(), after) << "inspected again, and yet something passes by";
+    EXPECT_EQ(arrivals.by(), by_after) << "inspected again, and yet something passes by";
     load.end();
-    std::printf(
-        "%s %s, %s of the %s: %d inspected, %d not, %d requests failed, inspected again %ld ms after recovery\n", mode,
-        when_down, fault.signal == SIGKILL ? "kill -9" : "SIGSTOP", fault.process,
-        load.sites[0].inspected() + load.sites[1].inspected(), after - before, load.failed() - failed_before, back);
+    const auto passed = by_after.packets - by_before.packets;
+    std::printf("%s %s, %s of the %s: %d inspected, %d not (%ld packets), %d requests failed, inspected again %ld ms "
+                "after recovery\n",
+                mode, when_down, fault.signal == SIGKILL ? "kill -9" : "SIGSTOP", fault.process,
+                load.sites[0].inspected() + load.sites[1].inspected(), load.uninspected() - before, passed,
+                load.failed() - failed_before, back);
+    RecordProperty("inspected_again_after_ms", static_cast<int>(back));
+    RecordProperty("packets_not_inspected", static_cast<int>(passed));
     if (!open) {
-        EXPECT_EQ(after, before) << "packets passed that nobody inspected";
+        EXPECT_EQ(arrivals.by(), by_before) << "packets passed that nobody inspected";
+        EXPECT_EQ(load.uninspected(), before);
     }
+    EXPECT_GT(arrivals.ours(), 0);
 }
 
 constexpr std::array faults{Fault{"keeper", SIGKILL}, Fault{"keeper", SIGSTOP}, Fault{"data", SIGKILL},
@@ -169,6 +187,156 @@ TEST_F(Failure, OfAKeeperThatIsBusyIsNoneUntilItHangs)
     EXPECT_TRUE(heart_beats());
 }
 
+/// Asks by UDP all the time, each time from a port of its own.
+class DatagramAsker {
+public:
+    DatagramAsker(const Network& network, std::string client, std::string to)
+        : thread_([this, &network, client = std::move(client), to = *Endpoint::parse(to)] {
+              while (!stop_) {
+                  DatagramSocket socket(network.clients(), {Address::parse(client).value(), 0});
+                  socket.sends(to, "hello");
+                  ++(socket.receives(impatient) ? good_ : bad_);
+                  std::this_thread::sleep_for(Milliseconds{5}); // a light load
+              }
+          })
+    {}
+    ~DatagramAsker()
+    {
+        stop_ = true;
+        thread_.join();
+    }
+    int good() const { return good_; }
+    int bad() const { return bad_; }
+
+private:
+    std::atomic<bool> stop_{false};
+    std::atomic<int> good_{0}, bad_{0};
+    std::thread thread_;
+};
+
+class FailureOfDatagrams : public Failure, public ::testing::WithParamInterface<std::tuple<const char*, Fault>> {};
+
+TEST_P(FailureOfDatagrams, HoldsWhatWasChosen)
+{
+    const auto [when_down, fault] = GetParam();
+    const bool open = std::string_view(when_down) == "pass";
+    const auto yaml = "listeners: [{name: udp, intercept: {transport: udp, to: [10.0.2.0/24, \"fd00:2::/64\"], ports: "
+                      "[5000], when_down: " +
+                      std::string(when_down) + "}}]\n";
+    const Arrivals arrivals(network);
+    DatagramServer v4(network.servers(), "10.0.2.11:5000", echoes_datagrams());
+    DatagramServer v6(network.servers(), "[fd00:2::11]:5000", echoes_datagrams());
+    const DatagramAsker askers[]{{network, "10.0.1.2", "10.0.2.11:5000"}, {network, "fd00:1::2", "[fd00:2::11]:5000"}};
+    const auto answered = [&](int more) {
+        const std::array before{askers[0].good(), askers[1].good()};
+        return eventually([&] { return askers[0].good() >= before[0] + more && askers[1].good() >= before[1] + more; });
+    };
+    ASSERT_TRUE(answered(1));
+    ASSERT_GE(arrivals.by().packets, 2) << "what is not inspected is not seen here";
+    gateway.runs_with(yaml);
+    ASSERT_TRUE(eventually([&] { return arrivals.ours() > 10; }) && answered(5)) << gateway.log();
+    const bool keeper = std::string_view(fault.process) == "keeper";
+    if (fault.signal == SIGKILL && !keeper) {
+        ASSERT_TRUE(eventually([&] { return status().value("standby_ready", false); }));
+    }
+    const auto before = arrivals.by();
+    const int process = process_of(fault);
+    ASSERT_GT(process, 0);
+
+    ASSERT_EQ(::kill(process, fault.signal), 0);
+    if (fault.signal == SIGSTOP) {
+        EXPECT_TRUE(eventually([&] { return !heart_beats(); })) << "the heart goes on beating";
+    }
+    if (fault.signal == SIGKILL && keeper) gateway.process().wait();
+    if (fault.signal == SIGSTOP || keeper) {
+        const auto down = arrivals.by();
+        const std::array bad{askers[0].bad(), askers[1].bad()};
+        EXPECT_TRUE(eventually([&] {
+            return open ? arrivals.by().packets >= down.packets + 10
+                        : askers[0].bad() >= bad[0] + 3 && askers[1].bad() >= bad[1] + 3;
+        })) << "nothing happened";
+    }
+
+    if (fault.signal == SIGKILL && keeper) {
+        EXPECT_TRUE(eventually([] { return orphans().empty(); }));
+        gateway.runs_with(yaml);
+    }
+    const auto ours = arrivals.ours();
+    if (fault.signal == SIGSTOP) ::kill(process, SIGCONT); // may have been replaced meanwhile
+    EXPECT_TRUE(eventually([&] { return arrivals.ours() > ours + 10; }) && answered(5)) << gateway.log();
+    const auto after = arrivals.by();
+    EXPECT_TRUE(answered(5));
+    EXPECT_EQ(arrivals.by(), after) << "inspected again, and yet something passes by";
+    std::printf("udp %s, %s of the %s: %ld datagrams not inspected, %d without an answer\n", when_down,
+                fault.signal == SIGKILL ? "kill -9" : "SIGSTOP", fault.process, after.packets - before.packets,
+                askers[0].bad() + askers[1].bad());
+    if (!open) {
+        EXPECT_EQ(after, before) << "datagrams passed that nobody inspected";
+    }
+}
+
+std::string name_of_datagram_row(const ::testing::TestParamInfo<std::tuple<const char*, Fault>>& row)
+{
+    return name_of_row({{"", std::get<0>(row.param), std::get<1>(row.param)}, row.index});
+}
+
+INSTANTIATE_TEST_SUITE_P(Udp, FailureOfDatagrams,
+                         ::testing::Combine(::testing::Values("pass", "reject"), ::testing::ValuesIn(faults)),
+                         name_of_datagram_row);
+INSTANTIATE_TEST_SUITE_P(UdpDropped, FailureOfDatagrams,
+                         ::testing::Combine(::testing::Values("drop"), ::testing::Values(faults[0], faults[1])),
+                         name_of_datagram_row);
+
+class CrashLoop : public Failure, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(CrashLoop, HoldsWhatWasChosenUntilItEnds)
+{
+    const bool open = std::string_view(GetParam()) == "pass";
+    const Arrivals arrivals(network);
+    BothFamilies load(network);
+    ASSERT_TRUE(load.pass_by(1));
+    gateway.runs_with(closing(GetParam()));
+    ASSERT_TRUE(load.are_inspected(5)) << gateway.log();
+    const auto before = arrivals.by();
+
+    // Whatever starts is killed at once.
+    std::atomic<bool> ended{false};
+    std::set<int> seen;
+    std::thread killer([&] {
+        while (!ended) {
+            for (const int id : gateway.process_ids("gateway-data"))
+                if (seen.insert(id).second) ::kill(id, SIGKILL);
+            std::this_thread::sleep_for(Milliseconds{2}); // others want to run, too
+        }
+    });
+    const auto start = Clock::now();
+    EXPECT_TRUE(eventually([&] { return !heart_beats(); })) << "the heart goes on beating";
+    EXPECT_TRUE(open ? load.pass_by(5) : load.are_refused(5));
+    EXPECT_TRUE(eventually([&] { return status().is_object(); })) << "the keeper answers all the time";
+    ended = true;
+    killer.join();
+    const auto lasted = since(start);
+    EXPECT_LE(seen.size(), 2u + 12u) << "pauses of 0.1, 0.2, 0.4 s and so on between them";
+
+    const auto up = Clock::now();
+    EXPECT_TRUE(load.are_inspected(5, Milliseconds{30'000})) << gateway.log();
+    const auto back = since(up);
+    const auto after = arrivals.by();
+    EXPECT_TRUE(load.are_inspected(5));
+    EXPECT_EQ(arrivals.by(), after) << "inspected again, and yet something passes by";
+    load.end();
+    if (!open) {
+        EXPECT_EQ(after, before) << "packets passed that nobody inspected";
+    }
+    std::printf("%s: %zu killed in %ld ms, %ld packets passed, inspected %ld ms after the last\n", GetParam(),
+                seen.size(), lasted, after.packets - before.packets, back);
+    RecordProperty("starts", static_cast<int>(seen.size()));
+    RecordProperty("inspected_again_after_ms", static_cast<int>(back));
+}
+
+INSTANTIATE_TEST_SUITE_P(OfTheDataProcess, CrashLoop, ::testing::Values("pass", "reject", "drop"),
+                         [](const auto& row) { return std::string(row.param); });
+
 TEST_F(Failure, StaysClosedAfterAnOrderlyStopAndUntilTheNextStart)
 {
     BothFamilies load(network);
@@ -200,6 +368,31 @@ TEST_F(Failure, IsClosedFromTheStartOn)
     const int before = load.uninspected();
     EXPECT_TRUE(load.are_refused(5));
     EXPECT_LE(load.uninspected(), before + 2) << "those that were under way";
+}
+
+/// Only the first piece of a packet says for which port it is.
+TEST_F(Failure, IsClosedForPacketsInPieces)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", echoes_lines());
+    DatagramServer server(network.servers(), "10.0.2.11:5000", echoes_datagrams());
+    const Pieces client(network);
+    auto open = client.dials("10.0.2.11:80"); // before there was a gateway
+    ASSERT_TRUE(talks(open));
+    for (const std::string mode : {"tproxy", "redirect"}) {
+        gateway.runs_with("listeners:\n  - {name: web, intercept: {mode: " + mode +
+                          ", to: [10.0.2.0/24], ports: [80], when_down: drop}}\n"
+                          "  - {name: udp, intercept: {transport: udp, to: [10.0.2.0/24], ports: [5000], "
+                          "when_down: drop}}\n");
+        gateway.is_killed();
+        const Arrivals arrivals(network);
+        const auto pieces = client.sent();
+        open.sends(std::string(4'000, 'x'));
+        DatagramSocket socket(client.place(), *Endpoint::parse("10.0.3.2:0"));
+        socket.sends(*Endpoint::parse("10.0.2.11:5000"), std::string(4'000, 'x'));
+        ASSERT_TRUE(eventually([&] { return client.sent() > pieces + 7; })) << "nothing was taken to pieces";
+        EXPECT_FALSE(socket.receives(Milliseconds{300}));
+        EXPECT_EQ(arrivals.by(), Arrivals::Count{}) << mode;
+    }
 }
 
 TEST_F(Failure, IsClosedForDestinationsThatARuleOfOthersExchangesForAnother)

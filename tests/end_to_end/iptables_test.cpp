@@ -1,82 +1,18 @@
 // The same promises where iptables holds the rules: who is seen, what is left alone, what holds when the gateway dies,
 // and that nothing of others is touched. For each variant of iptables that this machine has.
 
+#include "tests/end_to_end/arrivals.h"
+#include "tests/end_to_end/iptables.h"
 #include "tests/end_to_end/load.h"
 #include "tests/end_to_end/reload_load.h"
 #include "tests/support/lab_datagram.h"
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <unistd.h>
+#include <utility>
 
 namespace gw::lab {
 namespace {
-
-constexpr std::string_view by_iptables = "kernel: {backend: iptables}\n";
-
-std::string web(const std::string& more = "", const std::string& ports = "[80, 443, 8000-8100]")
-{
-    return "listeners:\n  - name: web\n    intercept: {to: [10.0.2.0/24, \"fd00:2::/64\"], ports: " + ports + more +
-           "}\n" + std::string(by_iptables);
-}
-
-std::string closing(const std::string& when_down, const std::string& mode = "tproxy")
-{
-    return web(", mode: " + mode + ", when_down: " + when_down, "[80]") + std::string(CountingSite::marking);
-}
-
-/// The folder first in PATH makes `iptables` mean the variant, for everybody in this process and for the gateway.
-class Iptables : public Appliance, public ::testing::WithParamInterface<const char*> {
-protected:
-    void SetUp() override
-    {
-        Appliance::SetUp();
-        if (IsSkipped() || HasFatalFailure()) return;
-        const std::string program = std::string("/usr/sbin/xtables-") + GetParam() + "-multi";
-        if (::access(program.c_str(), X_OK) != 0) GTEST_SKIP() << "there is no " << program;
-        for (const char* family : {"iptables", "ip6tables"})
-            for (const char* verb : {"", "-save", "-restore"})
-                std::filesystem::create_symlink(program, folder_.path(std::string(family) + verb));
-        const char* path = ::getenv("PATH");
-        path_before_ = path == nullptr ? "" : path;
-        ::setenv("PATH", (folder_.path("") + ':' + path_before_).c_str(), 1);
-        const auto listed = run({"iptables", "-t", "mangle", "-L"}, network.gateway().place());
-        if (listed.exit_code != 0) GTEST_SKIP() << "the kernel has no " << GetParam() << " tables: " << listed.err;
-    }
-    ~Iptables() override
-    {
-        if (!path_before_.empty()) ::setenv("PATH", path_before_.c_str(), 1);
-    }
-
-    std::string does(const std::string& command) const
-    {
-        const auto done = run({"sh", "-c", command}, network.gateway().place());
-        EXPECT_EQ(done.exit_code, 0) << command << ": " << done.out << done.err;
-        return done.out;
-    }
-    /// All rules of both families, without counters, times and tables that hold nothing.
-    std::string rules() const
-    {
-        std::istringstream lines(does("iptables-save; ip6tables-save"));
-        std::string kept;
-        for (std::string line; std::getline(lines, line);)
-            if (line.starts_with("-A") || (line.starts_with(":") && line.find(" - ") != std::string::npos))
-                kept += line.substr(0, line.find(" [")) + '\n';
-        return kept;
-    }
-    std::string policy() const
-    {
-        return does("ip rule; ip -6 rule; ip route show table 7373; ip -6 route show table 7373; true");
-    }
-    Json status() const { return Json::parse(gateway.ctl({"status", "--json"}).out, nullptr, false); }
-
-    Folder folder_;
-    std::string path_before_;
-};
 
 INSTANTIATE_TEST_SUITE_P(Variants, Iptables, ::testing::Values("nft", "legacy"),
                          [](const ::testing::TestParamInfo<const char*>& row) { return std::string(row.param); });
@@ -368,17 +304,59 @@ TEST_P(Iptables, IsNotDisturbedByASecondGateway)
     EXPECT_EQ(network.client("10.0.1.2").asks("http://10.0.2.10/").status, 200);
 }
 
+TEST_P(Iptables, TakesTheDoctorsOwnConnection)
+{
+    Origin server(network.servers(), "10.0.2.10:80", answers(answer(200, "fine")));
+    gateway.runs_with(closing("reject"));
+    const auto before = rules(), policy_before = policy();
+    const auto examined = gateway.ctl({"doctor", "--probe", "--json", "--config", gateway.configuration_file()});
+    int arrived = 0;
+    const auto examination = Json::parse(examined.out, nullptr, false);
+    for (const auto& finding : examination["findings"]) {
+        if (finding.value("id", "") != "probe") continue;
+        ++arrived;
+        EXPECT_EQ(finding.value("severity", ""), "ok") << finding << gateway.log();
+        EXPECT_THAT(finding.value("found", ""), HasSubstr("arrived at listener web with its destination"));
+    }
+    EXPECT_EQ(arrived, 2) << examined.out;
+    EXPECT_EQ(server.received(), "") << "no server hears of it";
+    EXPECT_TRUE(eventually([&] { return rules() == before && policy() == policy_before; })) << rules();
+}
+
+TEST_P(Iptables, KeepsNothingOfADoctorThatIsKilled)
+{
+    gateway.runs_with(web());
+    const auto before = rules(), policy_before = policy();
+    const Command words{
+        Gateway::program_file("gatewayctl"), "--socket", gateway.socket_file(), "doctor", "--probe", "--config",
+        gateway.configuration_file()};
+    const auto links = [&] { return run_well({"ip", "-o", "link"}, network.gateway().place()); };
+    for (const int signal : {SIGKILL, SIGINT}) {
+        Process doctor(words, network.gateway().place());
+        EXPECT_TRUE(eventually([&] { return links().find("gwp") != std::string::npos || !doctor.running(); }));
+        EXPECT_THAT(rules(), HasSubstr("gateway_doctor_fwd"));
+        doctor.signal(signal);
+        doctor.wait();
+        EXPECT_TRUE(eventually([&] { return rules() == before && policy() == policy_before; })) << rules();
+    }
+}
+
 TEST_P(Iptables, GivesWayToNftAndComesBackWithoutATrace)
 {
     BothFamilies load(network);
     EXPECT_TRUE(load.pass_by(1));
+    bool first = true;
     for (const char* backend : {"iptables", "nft", "iptables"}) {
         SCOPED_TRACE(backend);
         auto yaml = closing("reject");
         const bool nft = std::string_view(backend) == "nft";
         if (nft) yaml.replace(yaml.find("backend: iptables"), 17, "backend: nft");
+        const int before = load.uninspected();
         gateway.runs_with(yaml);
         EXPECT_TRUE(load.are_inspected(3)) << gateway.log() << rules();
+        if (!std::exchange(first, false)) {
+            EXPECT_EQ(load.uninspected(), before) << "it was closed, and stays so";
+        }
         EXPECT_EQ(rules().empty(), nft);
         EXPECT_EQ(gateway.rules().empty(), !nft);
         EXPECT_EQ(gateway.kernel_state().find("gateway_guard") == std::string::npos, !nft);
@@ -388,6 +366,22 @@ TEST_P(Iptables, GivesWayToNftAndComesBackWithoutATrace)
     gateway.runs_with(closing("pass"));
     gateway.stops();
     EXPECT_EQ(rules(), "");
+}
+
+TEST_P(Iptables, IsClosedForPacketsInPiecesAfterAStop)
+{
+    Origin origin(network.servers(), "10.0.2.11:80", echoes_lines());
+    const Pieces client(network);
+    auto open = client.dials("10.0.2.11:80"); // before there was a gateway
+    ASSERT_TRUE(talks(open));
+    gateway.runs_with(closing("drop"));
+    gateway.stops();
+    const Arrivals arrivals(network);
+    const auto pieces = client.sent();
+    open.sends(std::string(4'000, 'x'));
+    ASSERT_TRUE(eventually([&] { return client.sent() > pieces + 5; })) << "nothing was taken to pieces";
+    EXPECT_EQ(open.receives_within(Milliseconds{300}), "");
+    EXPECT_EQ(arrivals.by(), Arrivals::Count{});
 }
 
 } // namespace

@@ -56,9 +56,19 @@ protected:
         ++connections_;
         return socket.name().port;
     }
+    /// Each has its line, or is one of those that were refused faster than the log takes lines of such.
     bool all_are_told() const
     {
-        return eventually([&] { return lines_of("connection").size() == connections_; });
+        return eventually([&] { return lines_of("connection").size() + suppressed() == connections_; });
+    }
+    std::size_t suppressed() const
+    {
+        std::size_t sum = 0;
+        std::istringstream lines(gateway.process().out());
+        for (std::string line; std::getline(lines, line);)
+            if (const auto json = Json::parse(line, nullptr, false); json.value("kind", "") == "suppressed")
+                sum += json.value("connections", std::size_t{0});
+        return sum;
     }
     /// What `gatewayctl log` prints for people holds nothing that drives a terminal.
     void expect_fit_for_a_terminal() const

@@ -85,4 +85,35 @@ inline bool talks(Socket& socket)
     return socket.receives_until("\n") == "\x01 hello\n";
 }
 
+/// Somebody behind the clients whose packets are taken to pieces on the way: 10.0.3.2, to whom the gateway answers.
+class Pieces {
+public:
+    explicit Pieces(const Network& network) : network_(network)
+    {
+        network.clients().sets("net/ipv4/ip_forward", "1");
+        network.clients().configures("link add far type veth peer name net0 netns " + far_.name() +
+                                     "\nlink set far up\naddr add 10.0.3.1/24 dev far\nlink set net0 mtu 600\n");
+        far_.configures("link set net0 up\naddr add 10.0.3.2/24 dev net0\nroute add default via 10.0.3.1\n");
+        far_.sets("net/ipv4/ip_no_pmtu_disc", "1"); // packets may be taken to pieces
+        network.gateway().configures("route add 10.0.3.0/24 via 10.0.1.2\n");
+        network.servers().configures("route add 10.0.3.0/24 via 10.0.2.1\n");
+    }
+    Socket dials(std::string_view to, Milliseconds limit = patience) const
+    {
+        return far_.dials(*Endpoint::parse(to), {Address::parse("10.0.3.2").value(), 0}, limit);
+    }
+    const Namespace& place() const { return far_; }
+    /// How many pieces were made.
+    long sent() const
+    {
+        return std::atol(run_well({"sh", "-c", "nstat -asz IpFragCreates | awk '/IpFragCreates/ {print $2}'"},
+                                  network_.clients().place())
+                             .c_str());
+    }
+
+private:
+    const Network& network_;
+    Namespace far_{"far"};
+};
+
 } // namespace gw::lab

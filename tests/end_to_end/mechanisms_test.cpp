@@ -8,7 +8,7 @@
 namespace gw::lab {
 namespace {
 
-enum class Family { v4, v6, mapped };
+enum class Family { v4, v6, mapped, v6_on_dual };
 
 struct Way {
     std::string name;
@@ -36,11 +36,15 @@ std::vector<Way> all_ways()
     };
     std::vector<Way> ways;
     for (const auto& each : mechanisms)
-        for (const auto family : {Family::v4, Family::v6, Family::mapped})
+        for (const auto family : {Family::v4, Family::v6, Family::mapped, Family::v6_on_dual})
             for (const bool conntrack : {true, false}) {
                 if (!conntrack && each.needs_conntrack) continue;
-                if (family == Family::mapped && !each.by_hand) continue; // our own sockets are of one family each
-                const auto* of_family = family == Family::v4 ? "V4" : family == Family::v6 ? "V6" : "Mapped";
+                const bool dual = family == Family::mapped || family == Family::v6_on_dual;
+                if (dual && !each.by_hand) continue; // our own sockets are of one family each
+                const auto* of_family = family == Family::v4       ? "V4"
+                                        : family == Family::v6     ? "V6"
+                                        : family == Family::mapped ? "Mapped"
+                                                                   : "V6OnDual";
                 ways.push_back({each.name + of_family + (conntrack ? "Tracked" : "Untracked"), each.mode, each.by_hand,
                                 family, conntrack, each.recovered});
             }
@@ -52,15 +56,14 @@ class EveryWay : public Appliance, public ::testing::WithParamInterface<Way> {};
 TEST_P(EveryWay, RecoversTheDestinationAndKeepsTheClient)
 {
     const auto& way = GetParam();
-    const bool v6 = way.family == Family::v6;
+    const bool v6 = way.family == Family::v6 || way.family == Family::v6_on_dual;
+    const bool dual = way.family == Family::mapped || way.family == Family::v6_on_dual;
     const std::string server = v6 ? "[fd00:2::11]:8000" : "10.0.2.11:8000";
     const std::string client = v6 ? "fd00:1::3" : "10.0.1.3";
     Origin origin(network.servers(), server, echoes());
     if (way.conntrack) tracks_connections(network.gateway());
     if (way.by_hand) somebody_leads_here(network, *way.by_hand);
-    const auto* bind = !way.by_hand                   ? ""
-                       : way.family == Family::mapped ? "[\"[::]:15001\"]"
-                                                      : "[\"0.0.0.0:15001\", \"[::]:15001\"]";
+    const auto* bind = !way.by_hand ? "" : dual ? "[\"[::]:15001\"]" : "[\"0.0.0.0:15001\", \"[::]:15001\"]";
     gateway.runs_with(by_mode(way.mode, bind));
 
     const auto answer = network.client(client).asks("http://" + server + "/way");
@@ -76,6 +79,28 @@ TEST_P(EveryWay, RecoversTheDestinationAndKeepsTheClient)
 
 INSTANTIATE_TEST_SUITE_P(Led, EveryWay, ::testing::ValuesIn(all_ways()),
                          [](const auto& each) { return each.param.name; });
+
+// --- packets in pieces
+
+class InPieces : public Appliance, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(InPieces, AConnectionIsInspectedAllTheSame)
+{
+    Origin origin(network.servers(), "10.0.2.11:8000", answers(answer(200, "whole")));
+    const Pieces client(network);
+    gateway.runs_with(by_mode(GetParam()));
+
+    auto socket = client.dials("10.0.2.11:8000");
+    const auto long_head = request("GET", "/pieces", "a.example", "X-Long: " + std::string(4'000, 'x') + "\r\n");
+    ASSERT_TRUE(socket.connected() && socket.sends(long_head));
+
+    EXPECT_EQ(receive_message(socket).body, "whole") << gateway.log();
+    EXPECT_EQ(gateway.request_record("/pieces").value("status", 0), 200);
+    EXPECT_GT(client.sent(), 0) << "nothing was taken to pieces";
+}
+
+INSTANTIATE_TEST_SUITE_P(Tcp, InPieces, ::testing::Values("tproxy", "redirect"),
+                         [](const auto& row) { return std::string(row.param); });
 
 // --- redirect
 

@@ -1,9 +1,10 @@
 // A new configuration is put in force whole or not at all, and nobody is disturbed by it.
 
+#include "tests/end_to_end/mechanisms.h"
 #include "tests/end_to_end/reload_load.h"
-#include "tests/end_to_end/scene.h"
 
 #include <csignal>
+#include <sys/stat.h>
 
 namespace gw::lab {
 namespace {
@@ -68,12 +69,7 @@ TEST_F(Reload, KeepsTheOldOneWhenSomethingElseStandsInTheWay)
 
 TEST_F(Reload, LeavesConnectionsUnderWayTheirConfiguration)
 {
-    Origin echo(network.servers(), "10.0.2.11:8001", [](Origin::Connection& connection) {
-        for (;;) {
-            const auto said = connection.receives_until("\n");
-            if (said.empty() || !connection.sends(said)) return;
-        }
-    });
+    Origin echo(network.servers(), "10.0.2.11:8001", repeats_lines());
     gateway.runs_with(answering(201));
     auto kept = network.client("10.0.1.2").dials("10.0.2.11:80");
     kept.sends(request("GET", "/", "a.example"));
@@ -115,7 +111,35 @@ TEST_F(Reload, AddsAndTakesAwayListeners)
     EXPECT_FALSE(through_us("80", "/3"));
     gateway.reloads("listeners: []");
     EXPECT_FALSE(through_us("8080", "/4"));
-    EXPECT_EQ(gateway.rules(), "");
+    EXPECT_TRUE(eventually([&] { return gateway.rules().empty(); })) << "once nothing is under way";
+}
+
+TEST_F(Reload, WithoutInterceptionLeavesWhatWasInterceptedItsRulesToItsEnd)
+{
+    const auto before = gateway.kernel_state();
+    for (const std::string mode : {"tproxy", "redirect"}) {
+        SCOPED_TRACE(mode);
+        Origin server(network.servers(), "10.0.2.11:8001", repeats_lines());
+        gateway.runs_with("listeners: [{name: web, intercept: {mode: " + mode +
+                          ", to: [10.0.2.0/24], ports: [8001], when_down: reject}}]");
+        LongRelay relay(network, "10.0.2.11:8001");
+        EXPECT_TRUE(relay.works());
+
+        gateway.reloads("listeners: [{name: b, bind: [\"10.0.1.1:8500\"]}]");
+        EXPECT_TRUE(relay.works()) << gateway.log();
+        LongRelay direct(network, "10.0.2.11:8001", "10.0.1.3");
+        EXPECT_TRUE(direct.works());
+        EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("state", ""), "ok");
+        gateway.reloads("listeners: []");
+        EXPECT_TRUE(relay.works()) << gateway.log();
+        run({"ip", "rule", "del", "priority", "773", "iif", "outside"}, network.gateway().place()); // looked after, too
+        EXPECT_TRUE(relay.works()) << gateway.log();
+
+        relay.closes();
+        EXPECT_TRUE(eventually([&] { return gateway.kernel_state() == before; })) << gateway.kernel_state();
+        EXPECT_TRUE(direct.works()) << "nobody intercepted it";
+        gateway.stops();
+    }
 }
 
 TEST_F(Reload, FailsNotOneRequestUnderLoad)
@@ -135,6 +159,26 @@ TEST_F(Reload, FailsNotOneRequestUnderLoad)
     kept.expect_no_failure("kept alive");
     fresh.expect_no_failure("new connections");
     EXPECT_EQ(Json::parse(gateway.ctl({"status", "--json"}).out).value("generation", 0), turns + 1);
+}
+
+TEST_F(Reload, RefusesAPipeForTheAccessLog)
+{
+    Folder folder;
+    const auto pipe = folder.path("pipe");
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const auto logging = "logs: {access: {to: " + pipe + "}}\n";
+    gateway.runs_with(answering(201));
+    gateway.is_given(answering(202) + "\n" + logging);
+    for (const char* command : {"check", "reload"}) {
+        const auto refused = command == std::string_view("check") ? gateway.ctl({"check", gateway.configuration_file()})
+                                                                  : gateway.ctl({"reload"});
+        EXPECT_NE(refused.exit_code, 0);
+        EXPECT_THAT(refused.out + refused.err, HasSubstr("whose reader could hold the gateway up"));
+    }
+    EXPECT_EQ(status_now(), 201);
+    gateway.stops();
+    gateway.is_started_with({"--strict-start"});
+    EXPECT_THAT(gateway.refuses(answering(202) + "\n" + logging).err, HasSubstr("whose reader"));
 }
 
 TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
@@ -160,6 +204,42 @@ TEST_F(Reload, LetsConnectionsUnderWayEndWhenItStops)
 
     EXPECT_EQ(receive_message(client).body, "at last");
     EXPECT_EQ(gateway.process().wait().exit_code, 0);
+}
+
+TEST_F(Reload, EndsWhatIsUnderWayWhenTheTimeToDrainIsOver)
+{
+    using Clock = std::chrono::steady_clock;
+    constexpr Milliseconds drain{2'000};
+    Origin origin(network.servers(), "10.0.2.11:8001", echoes_lines());
+    Origin origin_v6(network.servers(), "[fd00:2::11]:8001", echoes_lines());
+    gateway.runs_with(intercepting("timeouts: {drain: 2s}\n"));
+    std::vector<Socket> streams;
+    for (int each = 0; each < 50; ++each) {
+        streams.push_back(each % 2 == 0 ? network.client("10.0.1.3").dials("10.0.2.11:8001")
+                                        : network.client("fd00:1::3").dials("[fd00:2::11]:8001"));
+        ASSERT_TRUE(talks(streams.back())) << each;
+    }
+
+    const auto told = Clock::now();
+    gateway.process().signal(SIGTERM);
+    ASSERT_TRUE(gateway.notifications().heard("STOPPING=1"));
+    int rounds = 0;
+    for (; Clock::now() - told < drain * 3 / 4; ++rounds)
+        for (auto& stream : streams) ASSERT_TRUE(talks(stream)) << "round " << rounds;
+    EXPECT_GT(rounds, 0);
+    const auto ended = gateway.process().wait();
+    const auto took = std::chrono::duration_cast<Milliseconds>(Clock::now() - told);
+
+    EXPECT_EQ(ended.exit_code, 0);
+    EXPECT_GE(took, drain) << "it did not wait for them";
+    EXPECT_LE(took, drain + Milliseconds{1'000});
+    for (auto& stream : streams) {
+        EXPECT_EQ(stream.receives_all(), "");
+        EXPECT_TRUE(stream.at_end());
+    }
+    EXPECT_EQ(gateway.rules(), "");
+    std::printf("%d rounds of 50 streams after the signal, ended after %ld ms\n", rounds,
+                static_cast<long>(took.count()));
 }
 
 } // namespace

@@ -33,4 +33,34 @@ inline int status_of(const Client& client, std::string_view endpoint, std::strin
     return answer.starts_with("HTTP/1.1 ") ? std::atoi(answer.c_str() + 9) : 0;
 }
 
+/// Says every line again, for connections that are relayed for long.
+inline Origin::Script repeats_lines()
+{
+    return [](Origin::Connection& connection) {
+        for (;;) {
+            const auto said = connection.receives_until("\n");
+            if (said.empty() || !connection.sends(said)) return;
+        }
+    };
+}
+
+/// A relay from a client to such a server, while both ends still have it.
+class LongRelay {
+public:
+    LongRelay(const Network& network, std::string_view endpoint, std::string address = "10.0.1.2")
+        : socket_(network.client(std::move(address)).dials(endpoint))
+    {}
+    /// The first bytes are of no protocol that is looked into.
+    bool works()
+    {
+        const auto said = "\x01 line " + std::to_string(++lines_) + "\n";
+        return socket_.connected() && socket_.sends(said) && socket_.receives_until("\n") == said;
+    }
+    void closes() { socket_.closes(); }
+
+private:
+    Socket socket_;
+    int lines_ = 0;
+};
+
 } // namespace gw::lab

@@ -1,6 +1,8 @@
 // fuzz-sources: netfilter/*_text.cpp netfilter/*rules.cpp netfilter/re*.cpp netfilter/plan.cpp netfilter/intervals.cpp
-// netfilter/iptables_guard.cpp netfilter/iptables_writer.cpp What iptables-save says of others' rules and of ours. What
-// is made of it deletes and empties nothing that is not ours, and puts no line into it that the input had not.
+// fuzz-sources: netfilter/iptables_guard.cpp netfilter/iptables_writer.cpp netfilter/network_sets.cpp
+//
+// What iptables-save says of others' rules and of ours. What is made of it deletes and empties nothing that is not
+// ours, and puts no line into it that the input had not.
 
 #include "netfilter/iptables_text.h"
 #include "netfilter/rules.h"

@@ -45,11 +45,14 @@ add chain inet gateway_guard early { type filter hook prerouting priority mangle
 flush chain inet gateway_guard early
 add chain inet gateway_guard forward { type filter hook forward priority filter - 5; policy accept; }
 flush chain inet gateway_guard forward
+add chain inet gateway_guard reassembly
+flush chain inet gateway_guard reassembly
 add rule inet gateway_guard early meta mark & 0x03000000 != 0x00000000 return comment "marked"
 add rule inet gateway_guard early fib daddr type { local, broadcast, anycast, multicast } return comment "local"
 add rule inet gateway_guard early jump refusals_a comment "early refusals DIGEST"
 add rule inet gateway_guard forward meta mark & 0x03000000 == 0x01000000 counter drop comment "undelivered"
 add rule inet gateway_guard forward jump refusals_a comment "refusals DIGEST"
+add rule inet gateway_guard reassembly meta l4proto tcp tproxy to :1 comment "never reached"
 )");
 }
 

@@ -173,10 +173,12 @@ TEST_F(InstallTest, LeavesNothingBehindWhenKilledAtAnyMoment)
         std::this_thread::sleep_for(std::chrono::milliseconds(20 + 3 * round)); // the moment varies on purpose
         ::kill(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
-        ASSERT_EQ(tables(), "") << round;
+        ASSERT_EQ(tables(), "") << "round " << round << '\n' << ruleset();
         auto installer = open();
-        ASSERT_TRUE(installer && installer->sweep());
-        ASSERT_TRUE(policy_is_clean()) << policy();
+        ASSERT_TRUE(installer) << "round " << round;
+        const auto swept = installer->sweep();
+        ASSERT_TRUE(swept) << "round " << round << ": " << describe(swept.error());
+        ASSERT_TRUE(policy_is_clean()) << "round " << round << '\n' << policy();
     }
 }
 

@@ -222,6 +222,7 @@ COMMIT
 :gateway-refusal-1 - [0:0]
 :gateway-refusal-2 - [0:0]
 :gateway-refusal-3 - [0:0]
+:gateway-reassembly - [0:0]
 -I PREROUTING 1 "early" -j gateway-early
 -A gateway-early "marked" -m mark ! --mark 0x00000000/0x03000000 -j RETURN
 -A gateway-early "local" -m addrtype --dst-type LOCAL,BROADCAST,ANYCAST,MULTICAST -j RETURN
@@ -235,6 +236,7 @@ COMMIT
 -A gateway-refusals "settled" -m mark ! --mark 0x00000000/0x03000000 -j RETURN
 -A gateway-refusals "for refused 3 IPv4 silent" -p udp --dport 53 -j gateway-refusal-3
 -A gateway-refusal-3 "refused 3 IPv4 silent" -d 198.51.100.0/24 -p udp -j DROP
+-A gateway-reassembly "never reached" -p tcp -j TPROXY --on-ip 127.0.0.1 --on-port 1 --tproxy-mark 0x00000000/0x03000000
 COMMIT
 )");
 }

@@ -2,6 +2,8 @@
 
 #include "gateway/confine/confine.h"
 
+#include "tests/support/child.h"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -26,15 +28,7 @@ namespace gw::confine {
 
 namespace {
 
-/// The exit status of a child that does this.
-int in_a_child(const std::function<int()>& work)
-{
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(work());
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+using lab::in_a_child;
 
 std::uint64_t effective_capabilities()
 {

@@ -85,6 +85,14 @@ TEST(Metrics, AreWellFormedAndEachFamilyIsSaidOnce)
     EXPECT_THAT(metrics_text(now), ::testing::HasSubstr("gateway_request_duration_seconds_bucket{le=\"+Inf\"} 1\n"));
 }
 
+TEST(Metrics, CountTheRecordsThatWereLeftOut)
+{
+    auto now = snapshot();
+    now.counters.suppressed_records = {5, 6, 7};
+    for (const auto* line : {R"({kind="connection"} 5)", R"({kind="request"} 6)", R"({kind="flow"} 7)"})
+        EXPECT_THAT(metrics_text(now), ::testing::HasSubstr(std::string("gateway_log_suppressed_total") + line));
+}
+
 TEST(LogQueries, AreUnderstoodOrRefused)
 {
     const auto query = parse_log_query("after=5&limit=20&client=192.0.2.0%2F24&status=4xx&wait_ms=100");
@@ -117,6 +125,20 @@ TEST(LogQueries, GiveTheRecordsThatFit)
     EXPECT_EQ(count("route=2"), 1U);
     EXPECT_EQ(count("verdict=block"), 1U);
     EXPECT_EQ(count("limit=1"), 1U);
+}
+
+TEST(LogQueries, TellWhatWasLeftOutWhereverItMightHaveFitted)
+{
+    session::LogWriter::Recent recent;
+    recent.records = {R"({"kind":"suppressed","suppressed":7,"connections":7,"requests":0,"flows":0})"};
+    const auto count = [&](std::string_view query) {
+        return Json::parse(log_json(recent, *parse_log_query(query)))["records"].size();
+    };
+    for (const auto* fits :
+         {"", "kind=suppressed", "client=192.0.2.0/24", "host=a.example", "status=4xx", "route=2", "verdict=pass"})
+        EXPECT_EQ(count(fits), 1U) << fits;
+    for (const auto* does_not : {"kind=connection", "verdict=block", "verdict=detected"})
+        EXPECT_EQ(count(does_not), 0U) << does_not;
 }
 
 } // namespace

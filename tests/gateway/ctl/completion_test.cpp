@@ -34,7 +34,7 @@ TEST(Completion, OffersCommandsOptionsAndValuesInBash)
     EXPECT_EQ(offered("gatewayctl rules \"\""), "show install remove -h --help\n");
     EXPECT_EQ(offered("gatewayctl rules show --c"), "--config\n");
     EXPECT_EQ(offered("gatewayctl --socket status r"), "reload routes rollback rules\n");
-    EXPECT_EQ(offered("gatewayctl log --kind \"\""), "connection request flow\n");
+    EXPECT_EQ(offered("gatewayctl log --kind \"\""), "connection request flow suppressed\n");
     EXPECT_EQ(offered("gatewayctl completion z"), "zsh\n");
     EXPECT_EQ(offered("gatewayctl check /proc/cmdlin"), "/proc/cmdline\n");
     EXPECT_EQ(offered("gatewayctl explain --config /proc/cmdlin"), "/proc/cmdline\n");

@@ -163,16 +163,24 @@ TEST(RecordLine, TellsAConnectionsStory)
               "-> 192.0.2.10:443  end upstream timed_out: connect\n");
 }
 
+TEST(RecordLine, SaysHowManyRecordsWereLeftOutAndSinceWhen)
+{
+    const auto record = json(R"({"time":"t","kind":"suppressed","worker":0,"since":"2026-11-21T08:00:00.123Z",
+        "suppressed":1812,"connections":1406,"requests":406,"flows":0})");
+    EXPECT_EQ(record_line(record, {}), "t suppressed 1,812 records of what came to nothing, since "
+                                       "2026-11-21T08:00:00.123Z: 1,406 connections, 406 requests\n");
+}
+
 TEST(RecordLine, IsOneLineOfPrintableTextWhateverAClientSent)
 {
     for (int byte = 0; byte < 256; ++byte) {
         const std::string evil = "a" + std::string(1, static_cast<char>(byte)) + "b\n\x1b[2J";
         Json record{{"kind", "request"}};
         for (const auto* key :
-             {"time", "client", "method", "host", "target", "upstream", "end", "side", "what", "route"})
+             {"time", "client", "method", "host", "target", "upstream", "end", "side", "what", "route", "since"})
             record[key] = evil;
         record["waf"] = {{"verdict", evil}, {"rules", Json::array({evil})}, {"incident", evil}};
-        for (const auto* kind : {"request", "connection", evil.c_str()}) {
+        for (const auto* kind : {"request", "connection", "suppressed", evil.c_str()}) {
             record["kind"] = kind;
             const auto line = record_line(record, {});
             for (const char c : line.substr(0, line.size() - 1)) ASSERT_TRUE(c >= 0x20 && c < 0x7f) << byte;

@@ -1,6 +1,7 @@
 #include "gateway/intake/peek_hello.h"
 
 #include "tests/gateway/intake/client_hello_builder.h"
+#include "tests/support/descriptor_of.h"
 #include "tests/support/memory_stream.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -40,7 +41,7 @@ protected:
         asio::local::stream_protocol::socket ours{io};
         asio::local::stream_protocol::socket theirs{io};
         asio::local::connect_pair(ours, theirs);
-        auto stream = std::make_unique<SocketStream>(SocketStream::Socket{std::move(ours)}, side, wheel);
+        auto stream = std::make_unique<SocketStream>(descriptor_of(std::move(ours)), side, wheel);
         return {std::move(stream), std::move(theirs)};
     }
     void send(MemoryStream& stream, std::string_view bytes)

@@ -1,6 +1,7 @@
 #include "gateway/keeper/control_server.h"
 
 #include "gateway/base/descriptor.h"
+#include "tests/support/child.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -205,6 +206,21 @@ TEST_F(ControlServerTest, StandsInNoFolderThatOthersMayWriteTo)
     EXPECT_TRUE(server.open_unix(path, "no-such-group"));
 }
 
+TEST_F(ControlServerTest, SaysWhatAnOrdinaryUserWantsWhoMayNotMakeIt)
+{
+    ASSERT_EQ(::chmod(folder.c_str(), 0555), 0); // and of root: an ordinary user is another one
+    const auto in_it = folder + "/control.sock", in_a_new_one = folder + "/run/control.sock";
+    for (const auto& name : {in_it, in_a_new_one}) {
+        const auto said = lab::said_by_an_ordinary_user([&]() -> std::string {
+            const auto opened = server.open_unix(name, "no-such-group");
+            return opened ? "it was opened" : opened.error().what;
+        });
+        EXPECT_NE(said.find("admin.socket: no permission for " + folder), std::string::npos) << said;
+        EXPECT_NE(said.find("start gatewayd as root or by its unit"), std::string::npos) << said;
+    }
+    ::chmod(folder.c_str(), 0700);
+}
+
 TEST_F(ControlServerTest, LetsTheOldestIdlerMakeRoomAndNobodyWait)
 {
     settings.request_limit = std::chrono::minutes{10};
@@ -223,6 +239,19 @@ TEST_F(ControlServerTest, LetsTheOldestIdlerMakeRoomAndNobodyWait)
     EXPECT_TRUE(ask("GET /now HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("at once"));
     EXPECT_EQ(rest_of(idle.front()), "") << "it was ended long before its time";
     stop();
+}
+
+TEST_F(ControlServerTest, LeavesAFileThatIsAnothers)
+{
+    ASSERT_TRUE(server.open_unix(path, "no-such-group"));
+    EXPECT_FALSE(fs::exists(path + ".lock"));
+    fs::remove(path); // as somebody would who takes it for a dead one
+    ControlServer second{io, wheel, settings, {}};
+    ASSERT_TRUE(second.open_unix(path, "no-such-group"));
+    server.close();
+    EXPECT_TRUE(fs::exists(path));
+    second.close();
+    EXPECT_FALSE(fs::exists(path));
 }
 
 TEST_F(ControlServerTest, RemovesItsFileWhenItCloses)

@@ -3,6 +3,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -119,6 +120,86 @@ TEST_F(LinkTest, RefusesATextOverItsLimitAndGoesOnWorking)
     }(other, said));
     io.run();
     EXPECT_EQ(said, (std::vector<std::string>{"too_large", "small"}));
+}
+
+std::string outcome_of(const Result<>& result) { return result ? "sent" : std::string{name_of(result.error().fault)}; }
+
+TEST_F(LinkTest, DoesNotWaitLongerThanItMayForWhatIsNotTakenIn)
+{
+    using namespace std::chrono_literals;
+    std::vector<std::string> said;
+    const auto send = [](Link& link, std::size_t bytes, Link::Time until,
+                         std::vector<std::string>& into) -> Task<void> {
+        Message message;
+        message.text.assign(bytes, 'x');
+        const auto sent = co_await link.send(std::move(message), until);
+        into.push_back(outcome_of(sent) + (link.is_open() ? ", open" : ", closed"));
+    };
+    const auto now = std::chrono::steady_clock::now();
+    run(send(*one, 2'000'000, now + 200ms, said)); // nobody reads
+    run(send(*one, 10, now + 50ms, said));         // waits for its turn in vain, which costs nothing
+    run(send(*one, 10, now + 10s, said));          // comes to its turn when there is nothing to send to any more
+    io.run();
+    EXPECT_EQ(said, (std::vector<std::string>{"timed_out, open", "timed_out, closed", "closed, closed"}));
+    EXPECT_LT(std::chrono::steady_clock::now() - now, 5s);
+}
+
+TEST_F(LinkTest, GoesOnAfterAMessageOfWhichNothingCouldBeSent)
+{
+    using namespace std::chrono_literals;
+    const int before = one->copy().number();
+    EXPECT_GE(before, 0);
+    // Filled to the last byte by another holder of this end.
+    const auto filler = one->copy();
+    std::size_t filled = 0;
+    for (ssize_t count = 0; (count = ::send(filler.number(), "x", 1, MSG_DONTWAIT)) > 0;) filled += 1;
+    std::vector<std::string> said;
+    run([](Link& link, std::vector<std::string>& into) -> Task<void> {
+        Message message;
+        const auto until = std::chrono::steady_clock::now() + 50ms;
+        const auto sent = co_await link.send(std::move(message), until);
+        into.push_back(outcome_of(sent) + (link.is_open() ? ", open" : ", closed"));
+    }(*one, said));
+    io.run();
+    EXPECT_EQ(said, std::vector<std::string>{"timed_out, open"});
+    EXPECT_GT(filled, 0U);
+}
+
+TEST_F(LinkTest, KeepsMessagesApartWhenDescriptorsFindNoRoom)
+{
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    Link other{io, std::move(other_end)};
+    std::vector<std::size_t> got;
+    run([](Link& link) -> Task<void> {
+        Message many;
+        many.text = "many";
+        for (int i = 0; i < 450; ++i) many.descriptors.emplace_back(::dup(0));
+        auto sent = co_await link.send(std::move(many));
+        EXPECT_TRUE(sent);
+        Message next;
+        next.text = "next one";
+        sent = co_await link.send(std::move(next));
+        EXPECT_TRUE(sent);
+    }(*one));
+    io.run();
+    io.restart();
+    const Descriptor next{::dup(0)};
+    const rlimit little{static_cast<rlim_t>(next.number()) + 100, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &little), 0);
+    run([](Link& link, std::vector<std::size_t>& into) -> Task<void> {
+        for (int i = 0; i < 2; ++i) {
+            auto message = co_await link.receive();
+            if (!message) continue;
+            into.push_back(message->text.size());
+            if (i == 0) {
+                EXPECT_LT(message->descriptors.size(), 450U);
+            }
+        }
+    }(other, got));
+    io.run();
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(got, (std::vector<std::size_t>{4, 8}));
 }
 
 TEST(Order, SurvivesTheWay)

@@ -1,6 +1,7 @@
 #include "gateway/base/socket_stream.h"
 #include "gateway/relay/pipe.h"
 #include "gateway/relay/relay.h"
+#include "tests/support/descriptor_of.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -31,7 +32,7 @@ protected:
     {
         tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
         far.connect(acceptor.local_endpoint());
-        ours = std::make_unique<SocketStream>(SocketStream::Socket{acceptor.accept()}, side, wheel);
+        ours = std::make_unique<SocketStream>(descriptor_of(acceptor.accept()), side, wheel);
         far.non_blocking(true);
     }
     void start()

@@ -82,7 +82,7 @@ inline Facts healthy_facts()
     facts.journeys = {journey(Journey::Purpose::to_server, Kind::forwarded, "outside"),
                       journey(Journey::Purpose::captured, Kind::delivered, "lo", "inside")};
     facts.sockets = std::vector<Endpoint>{{Address::v4({127, 0, 0, 1}), 40'001}};
-    facts.descriptor_limit = 1'000'000;
+    facts.descriptors.emplace().hard = 1'000'000;
     return facts;
 }
 
