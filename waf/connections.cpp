@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
+#include <sys/socket.h>
 #include <thread>
 
 namespace gw::waf {
@@ -124,6 +126,18 @@ void Connections::drop(Connection& connection, bool failed)
     const auto same = [&](const auto& one) { return one.get() == &connection; };
     connections_.erase(std::remove_if(connections_.begin(), connections_.end(), same), connections_.end());
     serve_waiting();
+}
+
+void Connections::drop_dead()
+{
+    const auto is_dead = [](Connection& connection) {
+        char ignored = 0;
+        const auto count = ::recv(connection.socket.native_handle(), &ignored, 1, MSG_PEEK | MSG_DONTWAIT);
+        return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+    };
+    const auto all = connections_;
+    for (const auto& one : all)
+        if (!one->busy && is_dead(*one)) drop(*one, true);
 }
 
 void Connections::grow()

@@ -64,6 +64,9 @@ public:
     /// full; `timed_out`: none in time.
     Task<Result<Lease>> acquire(ConnectionPtr wanted);
 
+    /// Those who wait for work and whose inspectors have gone: when one is found so, others may be.
+    void drop_dead();
+
     Processes& processes() { return *processes_; }
 
 private:

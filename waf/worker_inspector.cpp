@@ -56,6 +56,7 @@ Task<Result<Answer>> ask(Connections& connections, Exchange& exchanged, std::str
         const bool unborn = fault == Fault::system && fresh && !std::exchange(stillborn, true);
         const bool innocent = fault == Fault::closed || unborn;
         if (!innocent || attempt >= most_attempts) co_return answer;
+        connections.drop_dead();
     }
 }
 

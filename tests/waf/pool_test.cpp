@@ -98,6 +98,33 @@ TEST_F(Pool, LosesNothingWhenAnIdleInspectorIsKilled)
     EXPECT_EQ(inspect(get("/")).action, Verdict::Action::pass);
 }
 
+TEST_F(Pool, LosesNothingWhenAllIdleInspectorsAreKilled)
+{
+    start(settings_with(Mode::block));
+    inspect(get("/"));
+    // Another one is made when somebody waits and all have been busy for a while: these are stopped.
+    std::vector<int> idle;
+    const auto stop_all = [&] {
+        idle = processes->process_ids();
+        for (const int id : idle) ::kill(id, SIGSTOP);
+    };
+    Tally tally;
+    constexpr int asked = 100;
+    io.restart();
+    for (int i = 0; i < asked; ++i)
+        asio::co_spawn(io, inspect_one(*inspector, tally), [](std::exception_ptr bug) { EXPECT_FALSE(bug); });
+    for (stop_all(); idle.size() < 4 && io.run_one() > 0; stop_all()) {
+    }
+    ASSERT_GE(idle.size(), 4U) << "more than are tried for one request";
+    for (const int id : idle) ::kill(id, SIGCONT);
+    while (tally.ended() < asked && io.run_one() > 0) {
+    }
+    for (const int id : idle) ::kill(id, SIGKILL);
+    for (const int id : idle) wait_for_end_of(id);
+    const auto verdict = inspect(get("/"));
+    EXPECT_EQ(verdict.action, Verdict::Action::pass) << verdict.failure;
+}
+
 TEST_F(Pool, KeepsInspectingWhileTheTemplateIsDeadAndStartsAnother)
 {
     start(settings_with(Mode::block));
@@ -110,7 +137,8 @@ TEST_F(Pool, KeepsInspectingWhileTheTemplateIsDeadAndStartsAnother)
         ::kill(last, SIGKILL);
         wait_for_end_of(last);
     }
-    EXPECT_EQ(inspect(get("/")).action, Verdict::Action::pass) << "waits for the new template";
+    const auto verdict = inspect(get("/"));
+    EXPECT_EQ(verdict.action, Verdict::Action::pass) << "waits for the new template: " << verdict.failure;
 }
 
 TEST_F(Pool, ReplaysTheRequestWhenItsInspectorDiedBeforeTheResponse)
