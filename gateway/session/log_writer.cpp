@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 namespace gw::session {
 
@@ -12,6 +13,21 @@ namespace {
 constexpr std::size_t max_waiting_bytes = 16 * 1024 * 1024;
 constexpr std::size_t max_recent_bytes = 4 * 1024 * 1024;
 constexpr std::size_t max_recent_records = 10'000;
+
+std::size_t bytes_of(const LogWriter::Batch& batch) { return batch.records.size() + batch.lines.size(); }
+
+/// Those after the first `skipped`, without their line breaks.
+void append_lines(std::string_view text, std::size_t skipped, std::vector<std::string>& into)
+{
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        if (skipped > 0)
+            --skipped;
+        else
+            into.emplace_back(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+}
 
 } // namespace
 
@@ -35,16 +51,17 @@ void LogWriter::send_to(const AccessLog& access, Descriptor file)
     file_ = std::move(file);
 }
 
-void LogWriter::put(std::string lines, std::string records)
+void LogWriter::put(Batch batch)
 {
+    const auto size = bytes_of(batch);
     {
         const std::lock_guard lock{mutex_};
-        if (waiting_bytes_ + lines.size() > max_waiting_bytes) {
+        if (waiting_bytes_ + size > max_waiting_bytes) {
             ++dropped_;
             return;
         }
-        waiting_bytes_ += lines.size() + records.size();
-        waiting_.emplace_back(std::move(lines), std::move(records));
+        waiting_bytes_ += size;
+        waiting_.push_back(std::move(batch));
     }
     wake_.notify_one();
 }
@@ -55,26 +72,29 @@ LogWriter::Recent LogWriter::recent(std::uint64_t after, std::size_t limit) cons
     Recent answer;
     answer.next = next_;
     answer.dropped = dropped_;
-    const auto first = next_ - recent_.size();
-    auto from = std::clamp(after, first, next_);
+    auto number = next_ - recent_count_;
+    auto from = std::clamp(after, number, next_);
     if (next_ - from > limit) from = next_ - limit;
-    for (auto i = from; i < next_; ++i) answer.records.push_back(recent_[i - first]);
+    for (const Batch& batch : recent_) {
+        if (number + batch.count > from) append_lines(batch.records, from > number ? from - number : 0, answer.records);
+        number += batch.count;
+    }
     return answer;
 }
 
-void LogWriter::keep(std::string_view records)
+/// The oldest go, a batch at a time; the newest stays whatever its size.
+const LogWriter::Batch& LogWriter::keep(Batch batch)
 {
-    while (!records.empty()) {
-        const auto end = std::min(records.find('\n'), records.size());
-        recent_.emplace_back(records.substr(0, end));
-        recent_bytes_ += end;
-        ++next_;
-        records.remove_prefix(std::min(end + 1, records.size()));
-        while (recent_bytes_ > max_recent_bytes || recent_.size() > max_recent_records) {
-            recent_bytes_ -= recent_.front().size();
-            recent_.pop_front();
-        }
+    next_ += batch.count;
+    recent_count_ += batch.count;
+    recent_bytes_ += batch.records.size();
+    recent_.push_back(std::move(batch));
+    while (recent_.size() > 1 && (recent_bytes_ > max_recent_bytes || recent_count_ > max_recent_records)) {
+        recent_count_ -= recent_.front().count;
+        recent_bytes_ -= recent_.front().records.size();
+        recent_.pop_front();
     }
+    return recent_.back();
 }
 
 void LogWriter::write_out(int descriptor, std::string_view lines)
@@ -98,15 +118,20 @@ void LogWriter::run()
     for (;;) {
         wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
         if (waiting_.empty()) return;
-        auto [lines, records] = std::move(waiting_.front());
+        auto batch = std::move(waiting_.front());
         waiting_.pop_front();
-        keep(records);
+        const auto size = bytes_of(batch);
+        const auto human = std::exchange(batch.lines, {});
+        const Batch& kept = keep(std::move(batch));
         const int descriptor = file_.is_open() ? ::dup(file_.number()) : ::dup(STDOUT_FILENO);
         lock.unlock();
-        if (!lines.empty() && descriptor >= 0) write_out(descriptor, lines);
-        if (descriptor >= 0) ::close(descriptor);
+        if (descriptor >= 0) {
+            if (kept.format == AccessLog::Format::json) write_out(descriptor, kept.records);
+            if (kept.format == AccessLog::Format::human) write_out(descriptor, human);
+            ::close(descriptor);
+        }
         lock.lock();
-        waiting_bytes_ -= lines.size() + records.size();
+        waiting_bytes_ -= size;
     }
 }
 

@@ -10,7 +10,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace gw::session {
@@ -29,8 +28,14 @@ public:
     /// Where lines go from now on: to `file`, open to append; without one to standard output.
     void send_to(const AccessLog& access, Descriptor file = {});
 
-    /// `lines`: for the log as configured, each with its line break, may be empty. `records`: the same as JSON lines.
-    void put(std::string lines, std::string records);
+    /// What a worker has gathered.
+    struct Batch {
+        std::string records;                               ///< as lines of JSON, each with its line break
+        std::size_t count = 0;                             ///< how many they are
+        AccessLog::Format format = AccessLog::Format::off; ///< in which they go to the log
+        std::string lines;                                 ///< for the log, where it is written for people
+    };
+    void put(Batch batch);
 
     struct Recent {
         std::uint64_t next = 0;    ///< sequence number to ask from the next time
@@ -42,20 +47,21 @@ public:
 
 private:
     void run();
-    void keep(std::string_view records);
+    const Batch& keep(Batch batch);
     static void write_out(int descriptor, std::string_view lines);
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<std::pair<std::string, std::string>> waiting_;
+    std::deque<Batch> waiting_;
     std::size_t waiting_bytes_ = 0;
     std::uint64_t dropped_ = 0;
     bool stopping_ = false;
     AccessLog access_;
     Descriptor file_;
-    std::deque<std::string> recent_;
+    std::deque<Batch> recent_; // changed by the thread only
     std::size_t recent_bytes_ = 0;
-    std::uint64_t next_ = 1; // sequence number of the next record
+    std::size_t recent_count_ = 0; // of records
+    std::uint64_t next_ = 1;       // sequence number of the next record
     std::thread thread_;
 };
 

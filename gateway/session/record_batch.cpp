@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr auto longest_wait = 100ms;
 constexpr std::size_t most_bytes = 64 * 1024;
+constexpr std::size_t longest_usual = 4 * 1024; // of one record
 
 } // namespace
 
@@ -24,7 +25,7 @@ RecordBatch::RecordBatch(std::size_t worker, LogWriter& log, DeadlineWheel& whee
 
 void RecordBatch::hand_over_in_time()
 {
-    if (records_.size() >= most_bytes)
+    if (batch_.records.size() >= most_bytes)
         flush();
     else if (due_.at() == Deadline::Clock::time_point::max())
         due_.expire_after(longest_wait);
@@ -34,9 +35,8 @@ void RecordBatch::tell_suppressed()
 {
     const auto untold = limit_.take();
     if (!untold) return;
-    append(
-        format_, [&](std::string& out) { append_json_line(out, *untold, worker_); },
-        [&](std::string& out) { append_human_line(out, *untold, worker_); });
+    append([&](std::string& out) { append_json_line(out, *untold, worker_); },
+           [&](std::string& out) { append_human_line(out, *untold, worker_); });
 }
 
 void RecordBatch::finish()
@@ -45,12 +45,15 @@ void RecordBatch::finish()
     flush();
 }
 
+/// Who fills one batch fills the next one, too.
 void RecordBatch::flush()
 {
-    if (records_.empty()) return;
-    log_.put(std::move(lines_), std::move(records_));
-    lines_.clear();
-    records_.clear();
+    if (batch_.count == 0) return;
+    const auto format = batch_.format;
+    const bool full = batch_.records.size() >= most_bytes;
+    log_.put(std::exchange(batch_, {}));
+    batch_.format = format;
+    if (full) batch_.records.reserve(most_bytes + longest_usual);
 }
 
 } // namespace gw::session

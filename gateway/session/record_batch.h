@@ -30,9 +30,10 @@ public:
     void add(AccessLog::Format format, const RecordTraits& traits, const Json& json, const Human& human)
     {
         if (format == AccessLog::Format::off && !traits.notable) return;
-        format_ = format;
+        if (format != batch_.format) flush(); // of another generation
+        batch_.format = format;
         if (traits.exempt || limit_.admits(traits.kind, Deadline::Clock::now()))
-            append(format, json, human);
+            append(json, human);
         else if (suppressed_due_.at() == Deadline::Clock::time_point::max())
             suppressed_due_.expire_after(RecordLimit::longest_silence);
     }
@@ -42,15 +43,14 @@ public:
     void finish();
 
 private:
-    template <class Json, class Human> void append(AccessLog::Format format, const Json& json, const Human& human)
+    template <class Json, class Human> void append(const Json& json, const Human& human)
     {
-        const auto begin = records_.size();
-        json(records_);
-        records_ += '\n';
-        if (format == AccessLog::Format::json) lines_.append(records_, begin);
-        if (format == AccessLog::Format::human) {
-            human(lines_);
-            lines_ += '\n';
+        json(batch_.records);
+        batch_.records += '\n';
+        ++batch_.count;
+        if (batch_.format == AccessLog::Format::human) {
+            human(batch_.lines);
+            batch_.lines += '\n';
         }
         hand_over_in_time();
     }
@@ -61,11 +61,9 @@ private:
     std::size_t worker_;
     LogWriter& log_;
     RecordLimit limit_;
-    AccessLog::Format format_ = AccessLog::Format::off; // of the last record
     Deadline due_;
     Deadline suppressed_due_;
-    std::string lines_;   // for the access log
-    std::string records_; // for those who ask
+    LogWriter::Batch batch_;
 };
 
 } // namespace gw::session
