@@ -1,9 +1,5 @@
 #include "gateway/session/record.h"
 
-#include "gateway/session/log_writer.h"
-#include "tests/support/lab_process.h"
-
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -118,32 +114,6 @@ TEST(RequestRecord, LetsNoByteOfAClientForgeALine)
         append_human_line(human, record, connection());
         for (const char c : human) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << byte;
     }
-}
-
-TEST(LogWriter, KeepsTheNewestRecordsByNumber)
-{
-    LogWriter writer;
-    AccessLog off;
-    off.format = AccessLog::Format::off;
-    writer.send_to(off);
-    for (int i = 1; i <= 5; ++i) writer.put("", "{\"n\":" + std::to_string(i) + "}\n");
-    LogWriter::Recent recent;
-    while (recent.next < 6) recent = writer.recent(0, 100);
-    ASSERT_EQ(recent.records.size(), 5U);
-    EXPECT_EQ(writer.recent(4, 100).records, (std::vector<std::string>{"{\"n\":4}", "{\"n\":5}"}));
-    EXPECT_EQ(writer.recent(0, 2).records, (std::vector<std::string>{"{\"n\":4}", "{\"n\":5}"}));
-    EXPECT_TRUE(writer.recent(6, 100).records.empty());
-}
-
-TEST(LogWriter, AppendsToTheFileItIsGiven)
-{
-    const lab::Folder folder;
-    const auto file = folder.write("access.log", "first\n");
-    LogWriter writer;
-    writer.send_to({}, Descriptor{::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)});
-    writer.put("second\n", "{}\n");
-    writer.finish();
-    EXPECT_EQ(lab::read_file(file), "first\nsecond\n");
 }
 
 } // namespace
