@@ -6,6 +6,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -81,6 +82,16 @@ TEST_F(Template, IsNotNeededToEndAnInspectorThatHangs)
     EXPECT_TRUE(verdict.refuse);
     EXPECT_TRUE(ends(inspector_id));
     EXPECT_EQ(inspect(get("/")).action, Verdict::Action::pass);
+}
+
+TEST_F(Template, LetsInspectorsComeBehindTheWorkers)
+{
+    start(settings_with(Mode::block));
+    inspect(get("/"));
+    const auto niceness = [](int process_id) { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(process_id)); };
+    if (niceness(0) > 14) GTEST_SKIP() << "this process is too nice to be surpassed";
+    EXPECT_EQ(niceness(one_inspector()), niceness(0) + 5);
+    EXPECT_EQ(niceness(processes->template_process_id()), niceness(0)) << "everybody waits while it reads the rules";
 }
 
 TEST_F(Template, EndsWithTheDataProcessEvenWhenItIsStopped)

@@ -29,7 +29,8 @@ constexpr std::array template_allowed{
     "exit_group", "getpid",    "gettid",          "clock_gettime",   "gettimeofday",
     "time",       "getrandom", "restart_syscall", "clone",           "sendmsg",
     "recvmsg",    "recvfrom",  "rt_sigaction",    "set_robust_list", "set_tid_address",
-    "rseq",       "seccomp",   "prctl",           "close_range"};
+    "rseq",       "seccomp",   "prctl",           "close_range",     "getpriority",
+    "setpriority"};
 
 // Sanitizers reserve terabytes of addresses beforehand, and more as they go: such a build has no bound to its memory.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -48,12 +48,16 @@ void end_with_parent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 // none.
 pid_t fork_sibling() { return static_cast<pid_t>(::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0)); }
 
+// One request waits for it, and all the others for the workers. Niceness, man 7 sched.
+constexpr int behind_workers = 5;
+
 // It tells of itself: whoever hears of it can count on its end.
 void Template::become_inspector(std::uint64_t number, Descriptor socket)
 {
     end_with_parent();
     send_note(link_, {Note::What::spawned, ::getpid(), number});
     ::close(link_);
+    static_cast<void>(::nice(behind_workers)); // without it the rest holds all the same
     if (!restrict_inspector()) ::_exit(4);
     serve_inspections(socket.number(), *loaded_.engine, loaded_.settings);
     ::_exit(0);
