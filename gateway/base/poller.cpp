@@ -132,6 +132,10 @@ void Poller::note(std::uint64_t whose, std::uint32_t events)
     const auto& slot = slots_[static_cast<std::uint32_t>(whose)];
     if (slot.watched == nullptr || slot.turn != static_cast<std::uint32_t>(whose >> 32)) return;
     auto& watched = *slot.watched;
+    const auto marks = [&watched] {
+        return std::array{watched.maybe_readable_, watched.maybe_writable_, watched.hung_up_};
+    };
+    const auto before = marks();
     if ((events & hang_up_events) != 0) watched.hung_up_ = true;
     if ((events & read_events) != 0) {
         watched.maybe_readable_ = true;
@@ -146,7 +150,8 @@ void Poller::note(std::uint64_t whose, std::uint32_t events)
         watched.maybe_writable_ = true;
         if (watched.writer_) resume(watched.writer_, {});
     }
-    if (watched.wakes_ != nullptr && watched.wakes_->waiter_) resume(watched.wakes_->waiter_, {});
+    // Who waits for room while more comes to be read is not woken by each piece of it.
+    if (watched.wakes_ != nullptr && watched.wakes_->waiter_ && marks() != before) resume(watched.wakes_->waiter_, {});
 }
 
 void Poller::arm()

@@ -4,6 +4,7 @@
 #include "gateway/http/head_fields.h"
 
 #include <algorithm>
+#include <cassert>
 #include <charconv>
 #include <iterator>
 #include <limits>
@@ -252,6 +253,14 @@ Result<BodyReader::Piece> BodyReader::next(std::string_view received)
     case State::until_close: content_ += received.size(); return Piece{0, received.size(), 0, false};
     default: return next_of_chunks(received);
     }
+}
+
+void BodyReader::pass_content(std::uint64_t bytes)
+{
+    assert(bytes <= content_ahead());
+    left_ -= bytes;
+    content_ += bytes;
+    if (left_ == 0) state_ = State::done;
 }
 
 Result<> BodyReader::at_end_of_stream() const

@@ -39,6 +39,12 @@ public:
     /// The stream ended. An error unless the body may end there (`until_close`). Errors: `closed`.
     Result<> at_end_of_stream() const;
 
+    /// How much of what comes next is content for certain, with no framing to be looked at; 0: that is not known.
+    std::uint64_t content_ahead() const { return state_ == State::length ? left_ : 0; }
+    /// `bytes` of `content_ahead` were moved on without being looked at here.
+    void pass_content(std::uint64_t bytes);
+
+    Side side() const { return side_; } ///< whose body it is
     bool ended() const { return state_ == State::done; }
     std::uint64_t content_bytes() const { return content_; } ///< so far
     /// The trailer section's fields as they are forwarded: "name: value\r\n" each, framing and hop-by-hop names left

@@ -1,5 +1,9 @@
 #include "gateway/proxy/move_body.h"
 
+#include "gateway/proxy/sender_wait.h"
+#include "gateway/proxy/splice_body.h"
+#include "gateway/relay/splice.h"
+
 #include <algorithm>
 #include <array>
 
@@ -62,41 +66,17 @@ Result<> gather(std::string_view received, const BodySource& from, BodyForm form
     return {};
 }
 
-using Clock = std::chrono::steady_clock;
-
-/// How long the sender may still keep us waiting. Not positive: it came too slowly.
-Clock::duration time_left(const Pace& pace, std::uint64_t received_bytes)
-{
-    const auto earned =
-        std::chrono::duration<double>(static_cast<double>(received_bytes) / static_cast<double>(pace.bytes_per_second));
-    constexpr std::chrono::duration<double> plenty{86'400.0};
-    return pace.grace + std::chrono::duration_cast<Clock::duration>(std::min(earned, plenty)) - pace.waited;
-}
-
-Error too_slow(const Pace& pace)
-{
-    return Error{Fault::timed_out,
-                 Side::client,
-                 "body slower than " + std::to_string(pace.bytes_per_second) + " bytes a second",
-                 {}};
-}
-
 /// Reads more of a body. False: the stream ended where the body may end.
 Task<Result<bool>> read_more(BodySource from)
 {
     const auto into = from.received.prepare(body_read_bytes);
     if (into.size() == 0) co_return Error{Fault::too_large, Side::gateway, "framing larger than the buffer", {}};
-    const bool paced = from.pace != nullptr && from.pace->bytes_per_second != 0;
-    Clock::duration limit = from.idle_limit;
-    if (paced) limit = std::min(limit, time_left(*from.pace, from.reader.content_bytes()));
-    if (limit <= Clock::duration::zero()) co_return too_slow(*from.pace);
-    const auto begin = Clock::now();
-    from.stream.expire_at(begin + limit);
+    SenderWait wait{from};
+    const auto begun = wait.begin();
+    if (!begun) co_return begun.error();
     auto count = co_await from.stream.read_some(into);
-    if (paced) from.pace->waited += Clock::now() - begin;
-    if (!count && paced && limit < from.idle_limit && count.error().fault == Fault::timed_out)
-        co_return too_slow(*from.pace);
-    if (!count) co_return count.error();
+    wait.end();
+    if (!count) co_return wait.named(count.error());
     if (*count == 0) {
         const auto end = from.reader.at_end_of_stream();
         if (!end) co_return end.error();
@@ -113,6 +93,27 @@ bool is_allowed(const std::string& into, std::size_t more, MemoryAllowance* memo
     return memory == nullptr || memory->take(more + (grows ? into.size() : 0));
 }
 
+/// Both ends of a way that is sockets only, or neither.
+struct Sockets {
+    SocketStream* in = nullptr;
+    SocketStream* out = nullptr;
+};
+
+Sockets sockets_of(Stream& from, Stream& to)
+{
+    const Sockets both{relay::socket_of(from), relay::socket_of(to)};
+    return both.in != nullptr && both.out != nullptr ? both : Sockets{};
+}
+
+/// Nobody has to see what comes next of the body, and it is long.
+bool may_splice(const BodySource& from, const Tee* tee)
+{
+    const auto ahead = from.reader.content_ahead();
+    const bool seen = tee == nullptr || tee->bytes.size() >= tee->limit_bytes;
+    return seen && from.received.empty() && ahead >= least_spliced_bytes &&
+           ahead <= from.limit_bytes - std::min(from.limit_bytes, from.reader.content_bytes());
+}
+
 } // namespace
 
 Beginning::Beginning(std::string head, std::string_view content, BodyForm form) : head_(std::move(head))
@@ -127,6 +128,7 @@ Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<c
                          std::uint64_t& moved_bytes, Tee* tee)
 {
     bool stream_ended = false;
+    auto sockets = form == BodyForm::plain ? sockets_of(from.stream, to) : Sockets{};
     std::string last;
     for (;;) {
         Gathered out;
@@ -149,6 +151,13 @@ Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<c
         from.received.consume(used);
         if (ended) co_return Result<>{};
         if (used > 0 && !from.received.empty()) continue;
+        // A read that had more to give than there was room for: it comes faster than it is taken.
+        if (sockets.out != nullptr && used >= body_read_bytes && may_splice(from, tee)) {
+            const auto can = co_await splice_body(from, *sockets.in, *sockets.out, moved_bytes);
+            if (!can) co_return can.error();
+            if (!*can) sockets = {};
+            if (from.reader.ended()) co_return Result<>{};
+        }
         const auto more = co_await read_more(from);
         if (!more) co_return more.error();
         stream_ended = !*more;

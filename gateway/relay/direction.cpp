@@ -1,33 +1,12 @@
 #include "gateway/relay/direction.h"
 
-#include <cerrno>
+#include "gateway/relay/splice.h"
+
+#include <boost/asio/error.hpp>
 #include <chrono>
-#include <sys/socket.h>
 #include <utility>
 
 namespace gw::relay {
-
-namespace {
-
-/// A direction leaves the thread to others after that much.
-constexpr std::size_t turn_bytes = 1024 * 1024;
-
-/// So many pieces of less than that in a row are no bulk: copying takes fewer system calls for them.
-constexpr std::size_t small_piece_bytes = 4 * 1024;
-constexpr int quiet_after_pieces = 8;
-
-bool is_wait(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
-
-/// `errno` after a failed system call on a plain socket, in the words of its stream.
-Error error_of(int number, Side side, const char* what)
-{
-    const boost::system::error_code cause{number, boost::system::system_category()};
-    if (number == ECONNRESET || number == EPIPE || number == EBADF) return {Fault::closed, side, what, cause};
-    if (number == ETIMEDOUT) return {Fault::timed_out, side, what, cause};
-    return {Fault::system, side, what, cause};
-}
-
-} // namespace
 
 void Ends::progress()
 {
@@ -140,18 +119,12 @@ SocketDirection::Outcome SocketDirection::copy()
 /// All that is in the pipe.
 SocketDirection::Outcome SocketDirection::drain()
 {
-    if (auto gone = to_.failure("write")) return failed(std::move(*gone));
-    while (pipe_ && !pipe_->empty()) {
-        if (!to_.watched().maybe_writable()) return Outcome::waits;
-        const auto drained = pipe_->drain_to(to_.plain_socket());
-        if (drained > 0) {
-            count(static_cast<std::size_t>(drained));
-            moved_.spliced_bytes += static_cast<std::size_t>(drained);
-        } else if (drained < 0 && is_wait(errno)) {
-            to_.watched().found_full();
-        } else if (drained < 0 && errno != EINTR) {
-            return failed(error_of(errno, to_side_, "write"));
-        }
+    while (!pipe_->empty()) {
+        const auto drained = drain_now(*pipe_, to_, to_side_);
+        if (!drained) return Outcome::waits;
+        if (!*drained) return failed(drained->error());
+        count(**drained);
+        moved_.spliced_bytes += **drained;
     }
     pipe_.reset();
     return Outcome::moved;
@@ -170,23 +143,16 @@ SocketDirection::Outcome SocketDirection::splice()
     auto pipe = Pipe::take(ends_.settings.pipe_bytes);
     splices_ = pipe.has_value();
     if (!splices_) return Outcome::moved;
-    pipe_.emplace(std::move(*pipe));
-    const auto filled = pipe_->fill_from(from_.plain_socket());
-    if (filled > 0) {
-        small_pieces_ = static_cast<std::size_t>(filled) < small_piece_bytes ? small_pieces_ + 1 : 0;
+    const auto filled = fill_now(*pipe, from_, from_side_, SIZE_MAX);
+    if (!filled) return Outcome::waits;
+    if (!*filled && filled->error().cause == asio::error::invalid_argument) { // a kind of socket that cannot
+        may_splice_ = splices_ = false;
         return Outcome::moved;
     }
-    const int number = errno;
-    pipe_.reset();
-    if (filled == 0) return Outcome::ended;
-    if (is_wait(number)) {
-        from_.watched().found_empty();
-        return Outcome::waits;
-    }
-    if (number == EINVAL) // a kind of socket that cannot
-        may_splice_ = splices_ = false;
-    else if (number != EINTR)
-        return failed(error_of(number, from_side_, "read"));
+    if (!*filled) return failed(filled->error());
+    if (**filled == 0) return Outcome::ended;
+    small_pieces_ = **filled < small_piece_bytes ? small_pieces_ + 1 : 0;
+    pipe_.emplace(std::move(*pipe));
     return Outcome::moved;
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/relay/pipe.h"
 
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
 #include <utility>
@@ -48,7 +49,9 @@ std::optional<Pipe> Pipe::take(std::size_t size_bytes)
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return std::nullopt;
     Ends made{Descriptor{ends[0]}, Descriptor{ends[1]}, 0};
-    ::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(size_bytes));
+    // Past fs.pipe-user-pages-soft, a smaller one may still be had.
+    for (std::size_t want = size_bytes; want > least_size_bytes; want /= 4)
+        if (::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(want)) >= 0) break;
     const int size = ::fcntl(ends[1], F_GETPIPE_SZ);
     if (size < static_cast<int>(least_size_bytes)) return std::nullopt;
     made.size_bytes = static_cast<std::size_t>(size);
@@ -62,9 +65,10 @@ Pipe::~Pipe()
     if (idle.size() < max_idle_pipes) idle.push_back(std::move(ends_));
 }
 
-ssize_t Pipe::fill_from(int socket) noexcept
+ssize_t Pipe::fill_from(int socket, std::size_t most_bytes) noexcept
 {
-    const auto count = ::splice(socket, nullptr, ends_.in.number(), nullptr, ends_.size_bytes, flags);
+    const auto count =
+        ::splice(socket, nullptr, ends_.in.number(), nullptr, std::min(ends_.size_bytes, most_bytes), flags);
     if (count > 0) held_ += static_cast<std::size_t>(count);
     return count;
 }

@@ -1,6 +1,7 @@
 #include "gateway/relay/relay.h"
 
 #include "gateway/relay/direction.h"
+#include "gateway/relay/splice.h"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
@@ -54,12 +55,6 @@ Task<> move_between_streams(Ends& ends, Buffer& from_client, Buffer& from_upstre
                    {counts.to_client_bytes, counts.spliced_bytes, &counts.first_to_client_at}};
     // Neither throws, so both always run to their end; a failure of one closes the streams under the other.
     co_await (onward.run() && back.run());
-}
-
-/// The socket behind a stream that adds nothing to it.
-SocketStream* socket_of(Stream& stream)
-{
-    return stream.plain_socket() >= 0 ? dynamic_cast<SocketStream*>(&stream) : nullptr;
 }
 
 } // namespace

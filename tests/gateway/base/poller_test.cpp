@@ -317,6 +317,47 @@ TEST_F(PollerTest, WakesOneWhoWaitsForTwo)
     first.reset();
 }
 
+TEST_F(PollerTest, DoesNotWakeWhoWaitsForRoomWithMoreToRead)
+{
+    auto [from, far_from] = pair();
+    auto [to, far_to] = pair();
+    auto wakeup = std::make_unique<Wakeup>(poller);
+    from->wake(*wakeup);
+    to->wake(*wakeup);
+    const std::string much(1 << 20, 'x');
+    while (::send(to->number(), much.data(), much.size(), MSG_DONTWAIT) > 0) {
+    }
+    to->found_full();
+    say(far_from);
+    run_what_is_ready();
+    bool woken = false;
+    auto waits = [](Wakeup& on, bool& is_woken) -> Task<void> {
+        auto waited = co_await on.wait();
+        (void)waited;
+        is_woken = true;
+    };
+    asio::co_spawn(io, waits(*wakeup, woken), asio::detached);
+    run_what_is_ready();
+    from->found_empty();
+    say(far_from); // is told, since nothing was left as far as was known
+    run_what_is_ready();
+    EXPECT_TRUE(woken);
+
+    woken = false;
+    asio::co_spawn(io, waits(*wakeup, woken), asio::detached);
+    run_what_is_ready();
+    say(far_from);
+    run_what_is_ready();
+    EXPECT_TRUE(from->maybe_readable());
+    EXPECT_FALSE(woken);
+    std::string taken(1 << 22, ' ');
+    while (::recv(far_to.number(), taken.data(), taken.size(), MSG_DONTWAIT) > 0) {
+    }
+    run_out();
+    EXPECT_TRUE(woken);
+    wakeup.reset();
+}
+
 TEST(Poller, LeavesNothingWhenItsLoopIsDestroyedUnderWhoWaits)
 {
     auto alive = std::make_shared<int>(0);

@@ -384,6 +384,31 @@ TEST(A2Trailers, AreBounded)
     EXPECT_EQ(read_every_way(many + "\r\n", 119).kind, Kind::too_large);
 }
 
+TEST(ContentAhead, IsKnownOfALengthOnlyAndMayPassUnseen)
+{
+    BodyReader reader{Side::client};
+    reader.restart({Framing::Kind::length, 1000});
+    EXPECT_EQ(reader.content_ahead(), 1000u);
+    EXPECT_EQ(reader.next(std::string(300, 'a'))->content_bytes, 300u);
+    EXPECT_EQ(reader.content_ahead(), 700u);
+    reader.pass_content(600);
+    EXPECT_EQ(reader.content_bytes(), 900u);
+    EXPECT_EQ(reader.at_end_of_stream().error().fault, Fault::closed);
+    EXPECT_EQ(reader.next(std::string(300, 'a'))->content_bytes, 100u);
+    EXPECT_TRUE(reader.ended());
+
+    reader.restart({Framing::Kind::length, 10});
+    reader.pass_content(10);
+    EXPECT_TRUE(reader.ended());
+    EXPECT_EQ(reader.content_ahead(), 0u);
+
+    reader.restart({Framing::Kind::chunked, 0});
+    EXPECT_TRUE(reader.next("400\r\nabc"));
+    EXPECT_EQ(reader.content_ahead(), 0u);
+    reader.restart({Framing::Kind::until_close, 0});
+    EXPECT_EQ(reader.content_ahead(), 0u);
+}
+
 TEST(ChunkSize, IsWrittenInHex)
 {
     char room[18];

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <optional>
 #include <sys/ioctl.h>
+#include <thread>
 
 namespace gw::relay {
 namespace {
@@ -301,7 +302,7 @@ TEST(Pipe, IsLentFromABoundedPoolAndNeverWithBytesOfOthers)
     {
         auto pipe = Pipe::take(256 * 1024);
         ASSERT_TRUE(pipe);
-        ASSERT_EQ(pipe->fill_from(here.number()), 6);
+        ASSERT_EQ(pipe->fill_from(here.number(), 4), 4); // no more than was asked for
         EXPECT_FALSE(pipe->empty());
     }
     std::vector<Pipe> all;
@@ -310,6 +311,23 @@ TEST(Pipe, IsLentFromABoundedPoolAndNeverWithBytesOfOthers)
         EXPECT_TRUE(all.back().empty());
         EXPECT_EQ(all.back().drain_to(here.number()), 0);
     }
+}
+
+TEST(Pipe, IsSmallerWhereALargeOneIsNotToBeHad)
+{
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    const Descriptor here{pair[0]};
+    const Descriptor there{pair[1]};
+    const std::string bytes(150'000, 'x');
+    ASSERT_EQ(::write(there.number(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    ssize_t filled = 0;
+    std::thread{[&] { // with a pool of its own
+        auto pipe = Pipe::take(std::size_t{1} << 30);
+        if (pipe) filled = pipe->fill_from(here.number(), SIZE_MAX);
+    }}
+        .join();
+    EXPECT_EQ(filled, static_cast<ssize_t>(bytes.size()));
 }
 
 } // namespace
