@@ -253,7 +253,9 @@ RouteReply HostTables::route(const RouteQuestion& question)
 
 namespace {
 
-constexpr std::uint32_t listening_state = 10; // TCP_LISTEN
+// Bits of inet_diag_req_v2.
+constexpr std::uint32_t listening = 1U << 10;  // TCP_LISTEN
+constexpr std::uint32_t handshaking = 1U << 3; // TCP_SYN_RECV
 
 int note_socket(const nlmsghdr* message, void* data)
 {
@@ -270,7 +272,7 @@ int note_socket(const nlmsghdr* message, void* data)
     return MNL_CB_OK;
 }
 
-int read_sockets(mnl_socket* socket, std::uint8_t family, std::vector<Endpoint>& into)
+int read_sockets(mnl_socket* socket, std::uint8_t family, std::uint32_t states, std::vector<Endpoint>& into)
 {
     Request request;
     nlmsghdr* message = mnl_nlmsg_put_header(request.bytes.data());
@@ -280,7 +282,7 @@ int read_sockets(mnl_socket* socket, std::uint8_t family, std::vector<Endpoint>&
     auto* wanted = static_cast<inet_diag_req_v2*>(mnl_nlmsg_put_extra_header(message, sizeof(inet_diag_req_v2)));
     wanted->sdiag_family = family;
     wanted->sdiag_protocol = IPPROTO_TCP;
-    wanted->idiag_states = 1U << listening_state;
+    wanted->idiag_states = states;
     if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0) return errno;
     alignas(nlmsghdr) std::array<char, 32 * 1024> buffer;
     for (;;) {
@@ -294,18 +296,28 @@ int read_sockets(mnl_socket* socket, std::uint8_t family, std::vector<Endpoint>&
     }
 }
 
-} // namespace
-
-Result<std::vector<Endpoint>> listening_sockets()
+/// Their own ends.
+Result<std::vector<Endpoint>> sockets_in(std::uint32_t states)
 {
     const auto close = [](mnl_socket* socket) { mnl_socket_close(socket); };
     const std::unique_ptr<mnl_socket, decltype(close)> socket(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC), close);
     if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) return system_error("opening sock_diag");
     std::vector<Endpoint> found;
     for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}})
-        if (auto read = result_of(read_sockets(socket.get(), family, found), "reading the sockets that listen"); !read)
+        if (auto read = result_of(read_sockets(socket.get(), family, states, found), "reading the TCP sockets"); !read)
             return read.error();
     return found;
+}
+
+} // namespace
+
+Result<std::vector<Endpoint>> listening_sockets() { return sockets_in(listening); }
+
+Result<std::size_t> handshakes_under_way()
+{
+    const auto found = sockets_in(handshaking);
+    if (!found) return found.error();
+    return found->size();
 }
 
 } // namespace gw::netfilter

@@ -3,15 +3,6 @@
 #include <algorithm>
 
 namespace gw::netfilter {
-namespace {
-
-bool any_contains(const std::vector<Network>& networks, const Address& address)
-{
-    return std::any_of(networks.begin(), networks.end(),
-                       [&](const Network& network) { return network.contains(address); });
-}
-
-} // namespace
 
 bool allows(const Intercept& intercept, const Endpoint& destination)
 {
@@ -19,12 +10,12 @@ bool allows(const Intercept& intercept, const Endpoint& destination)
     const bool port = std::any_of(intercept.ports.begin(), intercept.ports.end(), [&](const PortRange& range) {
         return range.first <= destination.port && destination.port <= range.last;
     });
-    return port && any_contains(intercept.to, address) && !any_contains(intercept.except_to, address);
+    return port && intercept.to.contains(address) && !intercept.except_to.contains(address);
 }
 
 bool excepts(const Intercept& intercept, const Address& client)
 {
-    return any_contains(intercept.except_from, client.unmapped());
+    return intercept.except_from.contains(client.unmapped());
 }
 
 } // namespace gw::netfilter

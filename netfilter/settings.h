@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/endpoint.h"
+#include "gateway/base/networks.h"
 #include "gateway/base/position.h"
 
 #include <chrono>
@@ -26,11 +27,11 @@ struct PortRange {
 struct Intercept {
     Mode mode = Mode::tproxy;
     std::vector<std::string> interfaces; ///< where it arrives; empty: any that is not loopback
-    std::vector<Network> to;             ///< destinations; never empty
+    Networks to;                         ///< destinations; never empty
     std::vector<PortRange> ports;        ///< never empty
     Transport transport = Transport::tcp;
-    std::vector<Network> except_from;
-    std::vector<Network> except_to;
+    Networks except_from;
+    Networks except_to;
     WhenDown when_down = WhenDown::pass;
     Position where;
     bool keeps_address = true; ///< upstreams are dialled with the client's address: their answers must come here

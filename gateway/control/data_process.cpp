@@ -106,7 +106,7 @@ private:
             auto message = co_await link_.receive();
             if (!message) break; // the keeper has gone, and the rules with it
             if (message->kind == link::Kind::drain) {
-                asio::co_spawn(io_, drain(message->text == link::drain_gently), end_on_bug);
+                asio::co_spawn(io_, drain(std::move(*message)), end_on_bug);
                 continue;
             }
             asio::co_spawn(io_, answer(std::move(*message)), end_on_bug);
@@ -232,12 +232,17 @@ private:
                 std::make_unique<session::Worker>(i, gate_, refusals_, log_, run_ + std::to_string(i) + "."));
     }
 
-    Task<void> drain(bool gently)
+    Task<void> drain(link::Message order)
     {
+        const bool gently = order.text == link::drain_gently;
         // Until a worker has heard of it, it may still accept: nobody inside does not mean that nobody comes.
         auto gathering =
             ask_workers<bool>([&](session::Worker& worker, auto done) { worker.drain(gently, std::move(done)); });
         co_await all_arrived(gathering);
+        link::Message reply;
+        reply.number = order.number;
+        const auto sent = co_await link_.send(std::move(reply));
+        (void)sent;
         asio::steady_timer pause{io_};
         while (gate_.inside() > 0) {
             pause.expires_after(20ms);

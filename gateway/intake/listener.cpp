@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <optional>
@@ -173,6 +174,23 @@ Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& liste
         if (options.datagrams) add_reply_sockets(all, listener, at.address.is_v6(), workers);
     }
     return all;
+}
+
+Result<> let_begin(int listening_socket, bool may)
+{
+    // The kernel shows a filter of a TCP socket the packet from the TCP header on; its flags are the fourteenth byte.
+    std::array no_first_packet{
+        sock_filter{BPF_LD | BPF_B | BPF_ABS, 0, 0, 13},
+        sock_filter{BPF_ALU | BPF_AND | BPF_K, 0, 0, TH_SYN | TH_ACK},
+        sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, TH_SYN},
+        sock_filter{BPF_RET | BPF_K, 0, 0, 0},
+        sock_filter{BPF_RET | BPF_K, 0, 0, UINT32_MAX},
+    };
+    const sock_fprog program{no_first_packet.size(), no_first_packet.data()};
+    const int option = may ? SO_DETACH_FILTER : SO_ATTACH_FILTER;
+    if (::setsockopt(listening_socket, SOL_SOCKET, option, &program, sizeof program) != 0)
+        return system_error("filter of a listening socket");
+    return {};
 }
 
 } // namespace gw::intake

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/base/endpoint.h"
+#include "gateway/base/networks.h"
 #include "gateway/base/position.h"
 #include "netfilter/settings.h"
 
@@ -19,12 +20,7 @@ enum class Otherwise { original, deny, pool };
 
 /// A PROXY header must come first; see intake/proxy_header.h.
 struct ProxyProtocol {
-    std::vector<Network> trusted; ///< who may send one; empty: nobody
-
-    bool trusts(const Address& sender) const
-    {
-        return std::any_of(trusted.begin(), trusted.end(), [&](const Network& each) { return each.contains(sender); });
-    }
+    Networks trusted; ///< who may send one; empty: nobody
 };
 
 /// One entry of `listeners:`. `intercept` or `bind` is set; both where others' rules lead to `bind` (mode external).

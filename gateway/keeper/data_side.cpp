@@ -305,13 +305,15 @@ Task<Result<std::string>> DataSide::ask(std::string target)
     co_return co_await process->ask(link::Kind::ask, std::move(target), {}, settings_.ask_limit);
 }
 
-Task<void> DataSide::drain(std::chrono::milliseconds limit, bool gently)
+Task<void> DataSide::drain(std::chrono::milliseconds limit, bool gently, std::function<void()> accepts_no_more)
 {
     drained_.expires_after(limit);
     const auto process = serving_;
     auto how = std::string{gently ? link::drain_gently : std::string_view{}};
-    const auto asked = co_await process->ask(link::Kind::drain, std::move(how), {}, limit);
+    const auto asked =
+        co_await process->ask(link::Kind::drain, std::move(how), {}, std::min(limit, settings_.closing_limit));
     (void)asked;
+    if (accepts_no_more) accepts_no_more();
     if (serving_ended_) co_return;
     auto outcome = co_await drained_.async_wait(as_outcome);
     (void)outcome;

@@ -47,8 +47,9 @@ public:
     Task<void> abandon();
     Task<Result<std::string>> ask(std::string target);
     /// Connections under way get so long to end. Returns when the process has ended, or at the limit. `gently`: those
-    /// that wait for their next request may make it.
-    Task<void> drain(std::chrono::milliseconds limit, bool gently = false);
+    /// that wait for their next request may make it. `accepts_no_more`: called before that, once nothing is accepted
+    /// any more, or there is nobody who could.
+    Task<void> drain(std::chrono::milliseconds limit, bool gently = false, std::function<void()> accepts_no_more = {});
     /// Starts a process that serves what is in force, beside that of a predecessor. Errors: of the orders.
     Task<Result<>> succeed() { return serve_again(AtAnyPrice::no); }
     /// What is in force has changed: the second process has to follow.

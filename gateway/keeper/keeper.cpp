@@ -10,6 +10,7 @@
 #include "gateway/keeper/data_side.h"
 #include "gateway/keeper/descriptor_store.h"
 #include "gateway/keeper/doctor.h"
+#include "gateway/keeper/leaving.h"
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/predecessors.h"
 #include "gateway/keeper/rules.h"
@@ -215,10 +216,12 @@ private:
         rules_.stop_capturing();
         data_.stop();
         co_await changes_.stop();
-        store_.exchange(in_force_.held, {});
+        const Leaving all{in_force_.held, {}};
+        co_await all.let_nobody_begin(io_, settings_.handshake_limit);
         const auto until = std::chrono::steady_clock::now() + limit;
         co_await predecessors_.drain();
-        co_await data_.drain(limit);
+        auto close = [this] { store_.exchange(in_force_.held, {}); };
+        co_await data_.drain(limit, false, std::move(close));
         co_await predecessors_.see_off(until);
         rules_.remove();
         end();
@@ -253,6 +256,7 @@ private:
         auto change =
             open_missing(held, settings.listeners, in_force_.workers, settings.intake, settings.netfilter.own_mark);
         if (!change) co_return Error{Fault::system, Side::gateway, describe(change.error()), {}};
+        const Leaving leaving{held, change->kept};
         auto sockets = names_of(change->opened);
         for (const auto index : change->kept) sockets.push_back(held[index].name);
         auto added = std::move(change->opened);
@@ -267,8 +271,10 @@ private:
             co_await data_.abandon();
             co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
         }
+        co_await leaving.let_nobody_begin(io_, settings_.handshake_limit);
         const auto committed = co_await data_.commit(next, std::move(sockets), added);
         if (!committed) {
+            leaving.let_begin_again();
             put_rules_back();
             co_return committed.error();
         }

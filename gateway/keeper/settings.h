@@ -9,7 +9,9 @@ namespace gw::keeper {
 struct Settings {
     std::chrono::milliseconds prepare_limit{60'000}; ///< for the data process to build a configuration
     std::chrono::milliseconds commit_limit{10'000};
-    std::chrono::milliseconds greeting_limit{5'000};                        ///< for a successor to say who it is
+    std::chrono::milliseconds handshake_limit{500};  ///< for those under way at a listening socket that goes
+    std::chrono::milliseconds closing_limit{2'000};  ///< for the data process to accept nothing more
+    std::chrono::milliseconds greeting_limit{5'000}; ///< for a successor to say who it is
     std::chrono::milliseconds retirement_limit{std::chrono::hours{24 * 7}}; ///< for the connections of a predecessor
     std::chrono::milliseconds ask_limit{35'000};    ///< a question of the control socket; above the longest log wait
     std::chrono::milliseconds request_limit{5'000}; ///< for a control client to send its request

@@ -29,12 +29,14 @@ std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const 
 {
     auto rest = listener;
     if (!rest.binds()) {
-        std::erase_if(rest.intercept->to, [&](const Network& network) {
+        auto to = rest.intercept->to.list();
+        std::erase_if(to, [&](const Network& network) {
             return std::any_of(held.begin(), held.end(), [&](const HeldSocket& socket) {
                 return serves(socket, listener) && socket.name.bound.address.is_v6() == network.address.is_v6();
             });
         });
-        if (rest.intercept->to.empty()) return std::nullopt;
+        if (to.empty()) return std::nullopt;
+        rest.intercept->to = std::move(to);
         return rest;
     }
     std::erase_if(rest.bind, [&](const Endpoint& endpoint) {

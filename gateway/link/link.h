@@ -25,8 +25,8 @@ enum class Kind : std::uint32_t {
     commit = 1,  ///< keeper: serve with what was prepared; text: Order (listening sockets), descriptors: new ones
     abandon = 2, ///< keeper: forget what was prepared
     ask = 3,     ///< keeper: a question of the control socket; text: request target
-    drain = 4,   ///< keeper: accept nothing more, end when the last connection has ended; text: `drain_gently` or none;
-                 ///< to a predecessor, which has a keeper's link, too: without text
+    drain = 4,   ///< keeper: accept nothing more, then answer; end when the last connection has ended; text:
+                 ///< `drain_gently` or none; to a predecessor, which has a keeper's link, too: without text or answer
     done = 5,    ///< data: yes; text: the answer
     failed = 6,  ///< data: no; text: why
     beat = 7,    ///< keeper: does every worker still turn?

@@ -346,7 +346,9 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
     for (;;) {
         live.waiting = true;
         if (client.received.empty()) {
-            client.stream.expire_after(around.site.settings.keep_alive_limit);
+            const auto& limits = around.site.settings;
+            client.stream.expire_after(around.draining == Draining::now ? limits.first_request_limit
+                                                                        : limits.keep_alive_limit);
             const auto ready = co_await client.stream.wait_readable();
             if (!ready) break; // however it ends, that loses nothing
         }

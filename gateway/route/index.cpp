@@ -32,22 +32,13 @@ int RouteIndex::paths_of_host(const HostPattern& host, int route)
         return place->second;
     }
     auto at = host_root_;
-    if (host.kind == HostPattern::Kind::below) {
-        for (std::string_view left = host.text; !left.empty();) {
-            const auto dot = left.rfind('.');
-            at = grow(at, dot == std::string_view::npos ? left : left.substr(dot + 1), false, route);
-            left = dot == std::string_view::npos ? std::string_view{} : left.substr(0, dot);
-        }
-    } else {
-        for (auto label = host.labels.rbegin(); label != host.labels.rend(); ++label)
-            at = grow(at, label->text, label->binding >= 0, route);
-    }
-    const auto place = host.kind == HostPattern::Kind::below ? &Node::below : &Node::paths;
-    if (node(at).*place == nowhere) {
+    for (auto label = host.labels.rbegin(); label != host.labels.rend(); ++label)
+        at = grow(at, label->text, label->binding >= 0, route);
+    if (node(at).paths == nowhere) {
         const auto made = make_node();
-        nodes_[static_cast<std::size_t>(at)].*place = made;
+        nodes_[static_cast<std::size_t>(at)].paths = made;
     }
-    return node(at).*place;
+    return node(at).paths;
 }
 
 void RouteIndex::add(const Compiled& route, int number)

@@ -38,7 +38,6 @@ private:
         int lowest = none;         ///< of the routes here and below
         int bound = nowhere;       ///< the child for any one segment or label
         int paths = nowhere;       ///< host: the path trie when the host ends here
-        int below = nowhere;       ///< host: the path trie when there is at least one more label
         std::vector<int> routes{}; ///< path: ascending
     };
     struct Edge {
@@ -82,7 +81,6 @@ private:
             const auto& node = index.node(at);
             if (node.lowest >= best) return;
             if (left.empty()) return paths(node.paths, 0);
-            paths(node.below, 0);
             const auto dot = left.rfind('.');
             const auto label = dot == std::string_view::npos ? left : left.substr(dot + 1);
             const auto rest = dot == std::string_view::npos ? std::string_view{} : left.substr(0, dot);

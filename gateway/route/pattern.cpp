@@ -58,8 +58,7 @@ Result<Part> parse_label(std::string_view label, Names& names)
         return Part{{}, *index};
     }
     if (label == "_" || label == "*")
-        return wrong(quoted(label) +
-                     " cannot stand for one label here: write a binding like \":name\", or begin with \"*.\"");
+        return wrong(quoted(label) + " cannot stand for one label: write a binding like \":name\"");
     if (label.find(':') != std::string_view::npos)
         return wrong("names a port, but a route looks at the host only: leave \"" +
                      std::string{label.substr(label.find(':'))} + "\" out");
@@ -175,16 +174,13 @@ Result<HostPattern> parse_host_pattern(std::string_view text, Names& names)
     if (text.back() == '.') text.remove_suffix(1);
     if (text.size() > max_host_bytes) return wrong("is longer than a host name can be");
 
-    const bool below = text.substr(0, 2) == "*.";
-    if (below) text.remove_prefix(2);
     auto labels = parse_labels(text, names);
     if (!labels) return labels.error();
     const bool bound = std::any_of(labels->begin(), labels->end(), [](const Part& part) { return part.binding >= 0; });
-    if (bound && below) return wrong("cannot have both \"*.\" and a binding: write a binding for each label");
     if (bound) return HostPattern{HostPattern::Kind::labels, {}, std::move(*labels)};
     std::string literal;
     for (const auto& label : *labels) literal += (literal.empty() ? "" : ".") + label.text;
-    return HostPattern{below ? HostPattern::Kind::below : HostPattern::Kind::exact, std::move(literal), {}};
+    return HostPattern{HostPattern::Kind::exact, std::move(literal), {}};
 }
 
 Result<PathPattern> parse_path_pattern(std::string_view text, Names& names)
@@ -209,9 +205,6 @@ bool fits(const HostPattern& pattern, std::string_view host, Bindings& bindings)
     switch (pattern.kind) {
     case HostPattern::Kind::any: return true;
     case HostPattern::Kind::exact: return host == pattern.text;
-    case HostPattern::Kind::below:
-        return host.size() > pattern.text.size() + 1 && host.ends_with(pattern.text) &&
-               host[host.size() - pattern.text.size() - 1] == '.';
     case HostPattern::Kind::labels: break;
     }
     for (std::size_t at = 0; at < pattern.labels.size(); ++at) {

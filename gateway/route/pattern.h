@@ -49,7 +49,6 @@ struct HostPattern {
         any,    ///< "_"
         exact,  ///< "www.example.org", "192.0.2.1", "2001:db8::1": `text`
         labels, ///< ":name.example.org": each name binds one label: `labels`
-        below,  ///< "*.example.org": one label or more before `text`
     };
     Kind kind = Kind::any;
     std::string text{};

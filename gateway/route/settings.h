@@ -14,7 +14,7 @@ namespace gw::route {
 /// the other rooms' settings under the same number.
 struct RouteSettings {
     Position where;
-    std::string host = "_";             ///< literal, "_", ":name" for one label, "*.name" for all below
+    std::string host = "_";             ///< literal, "_", ":name" for one label
     std::string path = "/";             ///< prefix by whole segments; ":name" binds one segment; "_" any
     std::string method = "_";           ///< literal or "_"
     std::vector<std::string> listeners; ///< names; empty: all

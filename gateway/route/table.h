@@ -48,7 +48,7 @@ struct Trial {
 /// does not grow with the number of routes that differ in host or path.
 ///
 /// host      "_" any, also none; "www.example.org", "192.0.2.1", "2001:db8::1"; ":name.example.org", where each name
-///           binds exactly one label; "*.example.org", every name below it, however many labels.
+///           binds exactly one label.
 /// path      the first segments, whole: "/admin" fits "/admin", "/admin/" and "/admin/x", not "/administrator". ":name"
 ///           binds one segment. "/" and "_" fit every path. Several slashes count as one.
 /// method    "_" any, or one method.

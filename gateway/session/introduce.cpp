@@ -29,7 +29,7 @@ Task<Result<>> Session::take_proxy_header()
     const auto introduced = std::make_shared<Introduced>();
     introduced->sender = record_.flow.client;
     record_.introduced = introduced;
-    if (!listener_.proxy_protocol->trusts(introduced->sender.address)) {
+    if (!listener_.proxy_protocol->trusted.contains(introduced->sender.address)) {
         introduced->fate = HeaderFate::untrusted;
         stream_.close(true);
         co_return Error{Fault::denied,

@@ -314,13 +314,19 @@ Task<Result<>> Session::relay_upgraded()
 
 void Session::drain()
 {
-    const bool was_idle = end_if_idle();
-    (void)was_idle;
+    if (!is_idle()) return;
+    // It has connected in order to ask something, and may be about to.
+    if (record_.live.requests == 0)
+        stream_.expire_after(around_.generation->site.settings.first_request_limit);
+    else
+        stream_.cancel();
 }
+
+bool Session::is_idle() const { return record_.state == "http" && record_.live.waiting && received_.empty(); }
 
 bool Session::end_if_idle()
 {
-    const bool idle = record_.state == "http" && record_.live.waiting && received_.empty();
+    const bool idle = is_idle();
     if (idle) stream_.cancel();
     return idle;
 }

@@ -50,7 +50,7 @@ public:
 
     const ConnectionRecord& record() const { return record_; }
     const GenerationPtr& generation() const { return around_.generation; }
-    /// The gateway stops: a connection between two requests ends now.
+    /// The gateway stops: a connection between two requests ends now, and soon one before its first.
     void drain();
     /// Memory is short: a connection between two requests ends now. True: it was one.
     bool end_if_idle();
@@ -77,6 +77,7 @@ public:
 
 private:
     friend class Worker;
+    bool is_idle() const;
     Task<Result<bool>> understand();
     Task<Result<>> take_proxy_header();
     std::string proxy_header(upstream::SendProxy wanted) const;

@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 // Elsewhere: 1 MiB of a relay that splices (relay/direction.cpp), one buffer of a relay that copies (18 KiB), one read
 // of a body (32 KiB).
 constexpr int accepts_in_a_row = 16;
+constexpr int most_in_a_queue = 65'536; // more than it can hold
 constexpr auto accept_pause = 50ms;
 constexpr auto stop_limit = 5s;
 constexpr auto answers_limit = 1s;
@@ -105,11 +106,11 @@ void Worker::adopt(GenerationPtr generation, std::vector<intake::ListeningSocket
 {
     auto work = [this, generation = std::move(generation), add = std::make_shared<decltype(add)>(std::move(add)),
                  keep = std::move(keep), done = std::move(done)]() mutable {
-        install(std::move(generation));
         for (auto& acceptor : acceptors_) {
             const bool stays = std::find(keep.begin(), keep.end(), acceptor->key) != keep.end();
-            if (!stays) acceptor->close();
+            if (!stays) close_when_empty(*acceptor); // by the configuration that knows its listener
         }
+        install(std::move(generation));
         datagrams_.keep_only(keep);
         if (draining_ != proxy::Draining::no) add->clear();
         for (auto& socket : *add) {
@@ -158,7 +159,7 @@ void Worker::drain(bool gently, std::function<void()> done)
     // Entered here and not later: who waits for the last one begins to look at once.
     asio::post(io_, [this, gently, done = std::move(done), pass = gate_.hold()]() mutable {
         draining_ = gently ? proxy::Draining::gently : proxy::Draining::now;
-        for (auto& acceptor : acceptors_) acceptor->close();
+        for (auto& acceptor : acceptors_) gently ? acceptor->close() : close_when_empty(*acceptor);
         datagrams_.drain();
         datagrams_pass_.emplace(std::move(pass));
         await_answers(std::chrono::steady_clock::now() + answers_limit);
@@ -204,58 +205,6 @@ void Worker::wait_for_last(std::chrono::steady_clock::time_point until)
 
 void Worker::beat(std::function<void()> take) { asio::post(io_, std::move(take)); }
 
-void Worker::count(std::function<void(Counters)> take)
-{
-    asio::post(io_, [this, take = std::move(take)] {
-        counters_.datagrams = datagrams_.count();
-        counters_.suppressed_records = records_.suppressed();
-        take(counters_);
-    });
-}
-
-void Worker::connections(ConnectionFilter filter, std::function<void(ConnectionList)> take)
-{
-    asio::post(io_, [this, filter = std::move(filter), take = std::move(take)] {
-        ConnectionList list;
-        const auto now = std::chrono::steady_clock::now();
-        for (auto* session = first_; session != nullptr; session = session->next_) {
-            ++list.total;
-            if (!filter.fits(session->record())) continue;
-            if (++list.matching > filter.limit) continue;
-            if (!list.json.empty()) list.json += ',';
-            append_progress(list.json, session->record(), now);
-            ++list.listed;
-        }
-        datagrams_.for_each_flow([&](const datagram::Flow& flow) {
-            ++list.total;
-            if (!filter.fits(flow) || ++list.matching > filter.limit) return true;
-            if (!list.json.empty()) list.json += ',';
-            append_progress(list.json, flow, id_prefix_ + std::to_string(flow.number), now);
-            ++list.listed;
-            return true;
-        });
-        take(std::move(list));
-    });
-}
-
-void Worker::find(std::string id, std::optional<Endpoint> client, std::function<void(FoundConnection)> take)
-{
-    asio::post(io_, [this, id = std::move(id), client, take = std::move(take)] {
-        FoundConnection found;
-        auto* session = first_;
-        const auto is_it = [&] {
-            const auto& record = session->record();
-            return client ? record.flow.client == *client : record.id == id;
-        };
-        while (session != nullptr && !is_it()) session = session->next_;
-        if (session != nullptr) {
-            append_detail(found.record, session->record(), std::chrono::steady_clock::now());
-            found.generation = session->generation();
-        }
-        take(std::move(found));
-    });
-}
-
 void Worker::shed_idle()
 {
     asio::post(io_, [this] {
@@ -295,21 +244,15 @@ Task<void> Worker::accept_from(Acceptor& acceptor)
         int accepts = acceptor.in_a_row;
         acceptor.in_a_row = std::min(2 * accepts, accepts_in_a_row);
         for (; accepts > 0; --accepts) {
-            sockaddr_storage peer{};
-            socklen_t length = sizeof peer;
-            Descriptor accepted{::accept4(acceptor.socket.number(), reinterpret_cast<sockaddr*>(&peer), &length,
-                                          SOCK_NONBLOCK | SOCK_CLOEXEC)};
-            if (accepted.is_open()) {
-                admit(std::move(accepted), peer, acceptor);
+            const int error = accept_one(acceptor);
+            if (error == 0) {
                 pause = false;
                 continue;
             }
-            const int error = errno;
             if (error == EAGAIN) {
                 acceptor.in_a_row = 1;
                 break;
             }
-            ++counters_.accept_failures[error];
             // One connection may be gone (ECONNABORTED) or forbidden (EPERM): the next is tried. When that is all there
             // is, or something is short, the socket stays readable, and without a pause this would spin.
             pause = true;
@@ -322,6 +265,31 @@ Task<void> Worker::accept_from(Acceptor& acceptor)
         auto paused = co_await acceptor.pause.async_wait(as_outcome);
         (void)paused;
     }
+}
+
+int Worker::accept_one(Acceptor& acceptor)
+{
+    sockaddr_storage peer{};
+    socklen_t length = sizeof peer;
+    Descriptor accepted{
+        ::accept4(acceptor.socket.number(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    if (accepted.is_open()) {
+        admit(std::move(accepted), peer, acceptor);
+        return 0;
+    }
+    const int error = errno;
+    if (error != EAGAIN) ++counters_.accept_failures[error];
+    return error;
+}
+
+/// Who is in the queue has been told that he is connected. Whoever closes the socket lets nobody begin there any more.
+void Worker::close_when_empty(Acceptor& acceptor)
+{
+    for (int left = acceptor.closed ? 0 : most_in_a_queue; left > 0; --left) {
+        const int error = accept_one(acceptor);
+        if (error != 0 && error != ECONNABORTED && error != EPERM) break;
+    }
+    acceptor.close();
 }
 
 void Worker::admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor)

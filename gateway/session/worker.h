@@ -46,11 +46,12 @@ public:
     void join();
 
     /// From now on new connections are served by this generation. Listening sockets that are not in `keep` are closed,
-    /// `add` are accepted from. `done` is called on the worker's thread.
+    /// after who waits there was accepted for the generation before; `add` are accepted from. `done` is called on the
+    /// worker's thread.
     void adopt(GenerationPtr generation, std::vector<intake::ListeningSocket> add, std::vector<std::string> keep,
                std::function<void()> done);
-    /// Accepts nothing more; idle connections end now (`gently`: after their next request), others after what they are
-    /// doing.
+    /// Accepts nothing more than who waits already (`gently`: another process has the same sockets, and accepts them);
+    /// idle connections end now (`gently`: after their next request), others after what they are doing.
     /// `done`: called on the worker's thread when it accepts nothing more.
     void drain(bool gently = false, std::function<void()> done = {});
     /// Ends all connections.
@@ -79,6 +80,8 @@ public:
 private:
     struct Acceptor;
     Task<void> accept_from(Acceptor& acceptor);
+    int accept_one(Acceptor& acceptor); // errno; 0: accepted
+    void close_when_empty(Acceptor& acceptor);
     void admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor);
     void serve(Descriptor socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
                Gate::Pass pass);

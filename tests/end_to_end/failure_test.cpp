@@ -1,7 +1,6 @@
 // What holds while the gateway is down is what `when_down` says, however it went down: counted at the server.
 
-#include "tests/end_to_end/arrivals.h"
-#include "tests/end_to_end/load.h"
+#include "tests/end_to_end/fault_matrix.h"
 #include "tests/support/lab_datagram.h"
 
 #include <chrono>
@@ -35,17 +34,12 @@ std::string closing(const std::string& when_down, const std::string& mode = "tpr
            std::string(CountingSite::marking);
 }
 
-struct Fault {
-    const char* process; ///< "keeper", "data"
-    int signal;
-};
-
 class Failure : public Appliance {
 protected:
     Json status() const { return Json::parse(gateway.ctl({"status", "--json"}).out, nullptr, false); }
     int process_of(const Fault& fault) const
     {
-        return std::string_view(fault.process) == "keeper" ? gateway.process().id() : status().value("data_pid", -1);
+        return fault.is_of_keeper() ? gateway.process().id() : status().value("data_pid", -1);
     }
     bool heart_beats() const
     {
@@ -65,76 +59,14 @@ class FailureMatrix : public Failure,
 TEST_P(FailureMatrix, HoldsWhatWasChosen)
 {
     const auto [mode, when_down, fault] = GetParam();
-    const bool open = std::string_view(when_down) == "pass";
-    const auto yaml = closing(when_down, mode);
-    const Arrivals arrivals(network);
-    Origin v4(network.servers(), "10.0.2.12:80", OpenStream::takes_all());
-    Origin v6(network.servers(), "[fd00:2::12]:80", OpenStream::takes_all());
-    BothFamilies load(network);
-    ASSERT_TRUE(load.pass_by(1));
-    ASSERT_GE(arrivals.by().opened, 2) << "what is not inspected is not seen here";
-    gateway.runs_with(yaml);
-    ASSERT_TRUE(load.are_inspected(10)) << gateway.log();
-    // Both have traffic all the time, over the fault and what follows.
-    const OpenStream over_v4(network, "10.0.1.4", "10.0.2.12:80"), over_v6(network, "fd00:1::4", "[fd00:2::12]:80");
-    ASSERT_TRUE(eventually([&] { return v4.received().size() > 50 && v6.received().size() > 50; }));
-    if (fault.signal == SIGKILL && std::string_view(fault.process) == "data") {
-        ASSERT_TRUE(eventually([&] { return status().value("standby_ready", false); }));
-    }
-    const auto by_before = arrivals.by();
-    const int before = load.uninspected();
-    const int failed_before = load.failed();
-    const int process = process_of(fault);
-    ASSERT_GT(process, 0);
-
-    const auto down = Clock::now();
-    ASSERT_EQ(::kill(process, fault.signal), 0);
-    const bool keeper_died = fault.signal == SIGKILL && std::string_view(fault.process) == "keeper";
-    if (fault.signal == SIGSTOP) {
-        EXPECT_TRUE(eventually([&] { return !heart_beats(); })) << "the heart goes on beating";
-        std::printf("the heartbeat ended %ld ms after the stop\n", since(down));
-    }
-    if (keeper_died) gateway.process().wait();
-    if (fault.signal == SIGSTOP || keeper_died) {
-        EXPECT_TRUE(open ? load.pass_by(5) : load.are_refused(5)) << "nothing happened";
-    }
-
-    if (keeper_died) {
-        EXPECT_TRUE(eventually([] { return orphans().empty(); }));
-        gateway.runs_with(yaml);
-    }
-    const auto up = Clock::now();
-    if (fault.signal == SIGSTOP) ::kill(process, SIGCONT); // may have been replaced meanwhile
-    EXPECT_TRUE(load.are_inspected(1));
-    const auto back = since(up);
-    EXPECT_TRUE(load.are_inspected(5));
-    const auto by_after = arrivals.by();
-    EXPECT_TRUE(load.are_inspected(10));
-    EXPECT_EQ(arrivals.by(), by_after) << "inspected again, and yet something passes by";
-    load.end();
-    const auto passed = by_after.packets - by_before.packets;
-    std::printf("%s %s, %s of the %s: %d inspected, %d not (%ld packets), %d requests failed, inspected again %ld ms "
-                "after recovery\n",
-                mode, when_down, fault.signal == SIGKILL ? "kill -9" : "SIGSTOP", fault.process,
-                load.sites[0].inspected() + load.sites[1].inspected(), load.uninspected() - before, passed,
-                load.failed() - failed_before, back);
-    RecordProperty("inspected_again_after_ms", static_cast<int>(back));
-    RecordProperty("packets_not_inspected", static_cast<int>(passed));
-    if (!open) {
-        EXPECT_EQ(arrivals.by(), by_before) << "packets passed that nobody inspected";
-        EXPECT_EQ(load.uninspected(), before);
-    }
-    EXPECT_GT(arrivals.ours(), 0);
+    FaultRow(network, gateway, fault, when_down).holds(closing(when_down, mode), mode, [this] {
+        return !heart_beats();
+    });
 }
-
-constexpr std::array faults{Fault{"keeper", SIGKILL}, Fault{"keeper", SIGSTOP}, Fault{"data", SIGKILL},
-                            Fault{"data", SIGSTOP}};
 
 std::string name_of_row(const ::testing::TestParamInfo<std::tuple<const char*, const char*, Fault>>& row)
 {
-    const auto& fault = std::get<2>(row.param);
-    return std::string(std::get<1>(row.param)) + '_' + fault.process +
-           (fault.signal == SIGKILL ? "_killed" : "_stopped");
+    return std::string(std::get<1>(row.param)) + '_' + std::get<2>(row.param).name();
 }
 
 INSTANTIATE_TEST_SUITE_P(Tproxy, FailureMatrix,
@@ -236,8 +168,8 @@ TEST_P(FailureOfDatagrams, HoldsWhatWasChosen)
     ASSERT_GE(arrivals.by().packets, 2) << "what is not inspected is not seen here";
     gateway.runs_with(yaml);
     ASSERT_TRUE(eventually([&] { return arrivals.ours() > 10; }) && answered(5)) << gateway.log();
-    const bool keeper = std::string_view(fault.process) == "keeper";
-    if (fault.signal == SIGKILL && !keeper) {
+    const bool keeper = fault.is_of_keeper();
+    if (fault.is_kill() && !keeper) {
         ASSERT_TRUE(eventually([&] { return status().value("standby_ready", false); }));
     }
     const auto before = arrivals.by();
@@ -245,11 +177,11 @@ TEST_P(FailureOfDatagrams, HoldsWhatWasChosen)
     ASSERT_GT(process, 0);
 
     ASSERT_EQ(::kill(process, fault.signal), 0);
-    if (fault.signal == SIGSTOP) {
+    if (!fault.is_kill()) {
         EXPECT_TRUE(eventually([&] { return !heart_beats(); })) << "the heart goes on beating";
     }
-    if (fault.signal == SIGKILL && keeper) gateway.process().wait();
-    if (fault.signal == SIGSTOP || keeper) {
+    if (fault.is_kill() && keeper) gateway.process().wait();
+    if (!fault.is_kill() || keeper) {
         const auto down = arrivals.by();
         const std::array bad{askers[0].bad(), askers[1].bad()};
         EXPECT_TRUE(eventually([&] {
@@ -258,19 +190,18 @@ TEST_P(FailureOfDatagrams, HoldsWhatWasChosen)
         })) << "nothing happened";
     }
 
-    if (fault.signal == SIGKILL && keeper) {
+    if (fault.is_kill() && keeper) {
         EXPECT_TRUE(eventually([] { return orphans().empty(); }));
         gateway.runs_with(yaml);
     }
     const auto ours = arrivals.ours();
-    if (fault.signal == SIGSTOP) ::kill(process, SIGCONT); // may have been replaced meanwhile
+    if (!fault.is_kill()) ::kill(process, SIGCONT); // may have been replaced meanwhile
     EXPECT_TRUE(eventually([&] { return arrivals.ours() > ours + 10; }) && answered(5)) << gateway.log();
     const auto after = arrivals.by();
     EXPECT_TRUE(answered(5));
     EXPECT_EQ(arrivals.by(), after) << "inspected again, and yet something passes by";
-    std::printf("udp %s, %s of the %s: %ld datagrams not inspected, %d without an answer\n", when_down,
-                fault.signal == SIGKILL ? "kill -9" : "SIGSTOP", fault.process, after.packets - before.packets,
-                askers[0].bad() + askers[1].bad());
+    std::printf("udp %s, %s: %ld datagrams not inspected, %d without an answer\n", when_down, fault.name().c_str(),
+                after.packets - before.packets, askers[0].bad() + askers[1].bad());
     if (!open) {
         EXPECT_EQ(after, before) << "datagrams passed that nobody inspected";
     }

@@ -10,22 +10,24 @@
 namespace gw::lab {
 
 /// The folder first in PATH makes `iptables` mean the variant, for everybody in this process and for the gateway.
-class Iptables : public Appliance, public ::testing::WithParamInterface<const char*> {
+class IptablesLab : public Appliance {
 protected:
+    virtual std::string variant() const = 0; ///< "nft", "legacy"
+
     void SetUp() override
     {
         Appliance::SetUp();
         if (IsSkipped() || HasFatalFailure()) return;
-        const std::string program = program_of(GetParam());
+        const std::string program = program_of(variant());
         if (::access(program.c_str(), X_OK) != 0) GTEST_SKIP() << "there is no " << program;
-        host_chooses(GetParam());
+        host_chooses(variant());
         const char* path = ::getenv("PATH");
         path_before_ = path == nullptr ? "" : path;
         ::setenv("PATH", (folder_.path("") + ':' + path_before_).c_str(), 1);
         const auto listed = run({"iptables", "-t", "mangle", "-L"}, network.gateway().place());
-        if (listed.exit_code != 0) GTEST_SKIP() << "the kernel has no " << GetParam() << " tables: " << listed.err;
+        if (listed.exit_code != 0) GTEST_SKIP() << "the kernel has no " << variant() << " tables: " << listed.err;
     }
-    ~Iptables() override
+    ~IptablesLab() override
     {
         if (!path_before_.empty()) ::setenv("PATH", path_before_.c_str(), 1);
     }
@@ -84,6 +86,11 @@ protected:
 
     Folder folder_;
     std::string path_before_;
+};
+
+class Iptables : public IptablesLab, public ::testing::WithParamInterface<const char*> {
+protected:
+    std::string variant() const override { return GetParam(); }
 };
 
 } // namespace gw::lab

@@ -1,7 +1,7 @@
 // The same promises where iptables holds the rules: who is seen, what is left alone, what holds when the gateway dies,
 // and that nothing of others is touched. For each variant of iptables that this machine has.
 
-#include "tests/end_to_end/arrivals.h"
+#include "tests/end_to_end/fault_matrix.h"
 #include "tests/end_to_end/iptables.h"
 #include "tests/end_to_end/load.h"
 #include "tests/end_to_end/reload_load.h"
@@ -232,6 +232,7 @@ TEST_P(Iptables, PutsBackWhatOthersTakeAway)
         EXPECT_TRUE(eventually([&] { return status()["rules"].value("healed", std::uint64_t{0}) > healed; })) << taken;
         const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
         std::printf("%s: %s: put back after %.0f ms\n", GetParam(), taken, took.count());
+        EXPECT_LT(took.count(), 5'000) << "it is looked at each second, also where the machine is busy";
         healed = status()["rules"].value("healed", std::uint64_t{0});
         EXPECT_EQ(rules(), before) << taken;
         EXPECT_TRUE(load.are_inspected(2)) << taken;
@@ -383,6 +384,41 @@ TEST_P(Iptables, IsClosedForPacketsInPiecesAfterAStop)
     EXPECT_EQ(open.receives_within(Milliseconds{300}), "");
     EXPECT_EQ(arrivals.by(), Arrivals::Count{});
 }
+
+// --- the failure matrix; a keeper that is killed: above
+
+struct IptablesRow {
+    const char* variant; ///< each of them in every mode and with every `when_down`, not with all of both
+    const char* mode;
+    const char* when_down;
+};
+
+constexpr std::array iptables_rows{
+    IptablesRow{"nft", "tproxy", "pass"},     IptablesRow{"legacy", "tproxy", "reject"},
+    IptablesRow{"nft", "tproxy", "drop"},     IptablesRow{"legacy", "redirect", "pass"},
+    IptablesRow{"nft", "redirect", "reject"}, IptablesRow{"legacy", "redirect", "drop"},
+};
+
+class IptablesMatrix : public IptablesLab, public ::testing::WithParamInterface<std::tuple<IptablesRow, Fault>> {
+protected:
+    std::string variant() const override { return std::get<0>(GetParam()).variant; }
+};
+
+TEST_P(IptablesMatrix, HoldsWhatWasChosen)
+{
+    const auto& [row, fault] = GetParam();
+    FaultRow(network, gateway, fault, row.when_down)
+        .holds(closing(row.when_down, row.mode), std::string(row.variant) + ' ' + row.mode);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, IptablesMatrix,
+                         ::testing::Combine(::testing::ValuesIn(iptables_rows),
+                                            ::testing::Values(faults[1], faults[2], faults[3])),
+                         [](const auto& each) {
+                             const auto& row = std::get<0>(each.param);
+                             return std::string(row.variant) + '_' + row.mode + '_' + row.when_down + '_' +
+                                    std::get<1>(each.param).name();
+                         });
 
 } // namespace
 } // namespace gw::lab

@@ -242,5 +242,155 @@ TEST_F(Reload, EndsWhatIsUnderWayWhenTheTimeToDrainIsOver)
                 static_cast<long>(took.count()));
 }
 
+// --- listening sockets that are closed, by a reload or at the end: who was told that he is connected is served
+
+/// Connects again and again, asks, and counts who connected and got no whole answer. Being refused is no failure.
+class Connectors {
+public:
+    Connectors(const Network& network, std::string to, int count = 3)
+    {
+        for (int each = 0; each < count; ++each)
+            threads_.emplace_back([this, &network, to] {
+                const auto client = network.client("10.0.1.4");
+                while (!stop_) connect_once(client, to);
+            });
+    }
+    ~Connectors() { end(); }
+    Connectors(const Connectors&) = delete;
+    Connectors& operator=(const Connectors&) = delete;
+
+    void end()
+    {
+        stop_ = true;
+        for (auto& thread : threads_)
+            if (thread.joinable()) thread.join();
+    }
+    int answered() const { return answered_; }
+    int refused() const { return refused_; }
+    int cut() const { return cut_; }
+    bool are_answered(int more) const
+    {
+        const int before = answered_;
+        return eventually([&] { return answered_ >= before + more; });
+    }
+
+private:
+    void connect_once(const Client& client, const std::string& to)
+    {
+        auto socket = client.dials(to, 0, Milliseconds{300});
+        if (!socket.connected()) {
+            ++refused_;
+            return;
+        }
+        const bool fine = socket.sends(request("GET", "/", "a.example")) && receive_message(socket).whole;
+        ++(fine ? answered_ : cut_);
+    }
+
+    std::atomic<bool> stop_{false};
+    std::atomic<int> answered_{0}, refused_{0}, cut_{0};
+    std::vector<std::thread> threads_;
+};
+
+struct Place {
+    const char* name;
+    const char* to; // where clients connect; nobody but the gateway is there
+    const char* listener;
+};
+constexpr std::array places{
+    Place{"bind", "10.0.1.1:8500", "{name: b, protocol: http, bind: [\"10.0.1.1:8500\"]}"},
+    Place{"tproxy", "10.0.2.11:80", "{name: t, intercept: {to: [10.0.2.11], ports: [80]}}"},
+    Place{"redirect", "10.0.2.11:80", "{name: r, intercept: {mode: redirect, to: [10.0.2.11], ports: [80]}}"},
+};
+
+class Closing : public Appliance, public ::testing::WithParamInterface<Place> {
+protected:
+    static std::string with(const Place& place)
+    {
+        return "listeners: [" + std::string(place.listener) + "]\nroutes: [{to: \"respond:200 fine\"}]";
+    }
+    static constexpr std::string_view without = "listeners: []\nroutes: [{to: \"respond:200 fine\"}]";
+};
+
+TEST_P(Closing, ByAReloadCutsNobodyWhoIsConnected)
+{
+    const auto& place = GetParam();
+    gateway.runs_with(with(place));
+    Connectors clients(network, place.to);
+    for (int turn = turns_wanted(10); turn > 0; --turn) {
+        ASSERT_TRUE(clients.are_answered(20));
+        gateway.reloads(without);
+        gateway.reloads(with(place));
+    }
+    clients.end();
+    EXPECT_EQ(clients.cut(), 0);
+    std::printf("%s: %d answered, %d not connected, %d cut\n", place.name, clients.answered(), clients.refused(),
+                clients.cut());
+}
+
+TEST_P(Closing, AtTheEndCutsNobodyWhoIsConnected)
+{
+    const auto& place = GetParam();
+    gateway.runs_with(with(place));
+    Connectors clients(network, place.to);
+    for (int turn = turns_wanted(8); turn > 0; --turn) {
+        ASSERT_TRUE(clients.are_answered(20));
+        gateway.stops();
+        gateway.runs_again();
+    }
+    clients.end();
+    EXPECT_EQ(clients.cut(), 0);
+    std::printf("%s: %d answered, %d not connected, %d cut\n", place.name, clients.answered(), clients.refused(),
+                clients.cut());
+}
+
+/// The gateway has answered its first packet, and the client's second one is lost on the way.
+TEST_P(Closing, WaitsForWhoIsAboutToBeConnected)
+{
+    const auto& place = GetParam();
+    gateway.runs_with(with(place));
+    for (const bool at_the_end : {false, true}) {
+        somebody_adds(network.clients(), "table ip far {\n"
+                                         "  chain out { type filter hook output priority 0;\n"
+                                         "    tcp flags & (syn | ack) == ack drop\n"
+                                         "  }\n}\n");
+        auto client = network.client("10.0.1.2").dials(place.to);
+        ASSERT_TRUE(client.connected());
+        client.sends(request("GET", "/", "a.example"));
+        run_well({"nft", "delete", "table", "ip", "far"}, network.clients().place());
+        if (at_the_end)
+            gateway.process().signal(SIGTERM);
+        else
+            gateway.reloads(without);
+        EXPECT_THAT(receive_message(client).body, HasSubstr("fine")) << (at_the_end ? "at the end" : "by a reload");
+        if (at_the_end)
+            EXPECT_EQ(gateway.process().wait().exit_code, 0);
+        else
+            gateway.reloads(with(place));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Closing, ::testing::ValuesIn(places),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(Appliance, TakesAFirstRequestFromWhoConnectedBeforeTheEnd)
+{
+    gateway.runs_with("listeners: [{name: b, protocol: http, bind: [\"10.0.1.1:8500\"]}]\n"
+                      "routes: [{to: \"respond:200 fine\"}]");
+    const auto from = network.client("10.0.1.2");
+    auto silent = from.dials("10.0.1.1:8500"), idle = from.dials("10.0.1.1:8500"), asks = from.dials("10.0.1.1:8500");
+    idle.sends(request("GET", "/", "a.example"));
+    EXPECT_THAT(receive_message(idle).body, HasSubstr("fine"));
+    ASSERT_TRUE(eventually([&] {
+        return Json::parse(gateway.ctl({"connections", "--json"}).out)["connections"].size() == 3;
+    }));
+
+    gateway.process().signal(SIGTERM);
+    EXPECT_EQ(idle.receives_all(), "") << "it had its answer";
+    asks.sends(request("GET", "/", "a.example"));
+    EXPECT_THAT(receive_message(asks).body, HasSubstr("fine"));
+    EXPECT_EQ(silent.receives_all(), "");
+    EXPECT_EQ(gateway.process().wait().exit_code, 0);
+}
+
 } // namespace
 } // namespace gw::lab

@@ -19,7 +19,7 @@ Plan sample()
     Capture web;
     web.listener = "web";
     web.intercept.when_down = WhenDown::reject;
-    for (const char* to : {"192.0.2.0/24", "2001:db8::/32"}) web.intercept.to.push_back(*Network::parse(to));
+    web.intercept.to = {*Network::parse("192.0.2.0/24"), *Network::parse("2001:db8::/32")};
     web.intercept.ports = {{80, 80}, {8000, 8080}};
     web.port_v4 = 40'001;
     web.port_v6 = 40'002;

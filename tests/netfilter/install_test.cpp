@@ -364,11 +364,13 @@ TEST_F(InstallTest, InstallsManyNetworksListenersAndInterfaces)
     std::vector<Capture> captures;
     for (int index = 0; index < 50; ++index) {
         auto made = capture("listener " + std::to_string(index), {}, {{80, 80}, {443, 443}, {8000, 8080}});
+        std::vector<Network> to;
         for (int net = 0; net < 200; ++net) {
             const auto text = "10." + std::to_string(index) + '.' + std::to_string(net) + ".0/25";
-            made.intercept.to.push_back(Network::parse(text).value());
+            to.push_back(Network::parse(text).value());
         }
-        made.intercept.to.push_back(Network::parse("2001:db8:" + std::to_string(index) + "::/48").value());
+        to.push_back(Network::parse("2001:db8:" + std::to_string(index) + "::/48").value());
+        made.intercept.to = std::move(to);
         captures.push_back(std::move(made));
     }
     std::vector<std::string> present;

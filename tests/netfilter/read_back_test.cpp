@@ -106,13 +106,15 @@ TEST(ReadBack, KnowsWordsByTheirEndsAlsoInQuotes)
 TEST(ReadBack, OfAHundredThousandNetworksTakesNoLongerThanTheirTextIsLong)
 {
     auto web = capture("web", {}, {{80, 80}});
+    std::vector<Network> networks;
     std::string elements;
     for (std::uint32_t i = 0; i < 100'000; ++i) {
         const auto at =
             std::to_string(20 + i / 32'768) + '.' + std::to_string(i / 128 % 256) + '.' + std::to_string(i * 2 % 256);
-        web.intercept.to.push_back(Network::parse("10." + at).value());
+        networks.push_back(Network::parse("10." + at).value());
         elements += (i == 0 ? "10." : ", 10.") + at;
     }
+    web.intercept.to = std::move(networks);
     const auto many = make_plan({}, {web}, {"eth0"});
     const std::string_view few = "192.0.2.0/24, 198.51.100.7";
     auto listing = printed;

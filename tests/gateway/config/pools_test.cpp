@@ -44,10 +44,10 @@ TEST(ConfigPools, SayWhoMaySendAPROXYHeader)
 
     const auto& rule = settings.listeners[0].proxy_protocol;
     ASSERT_TRUE(rule.has_value());
-    EXPECT_TRUE(rule->trusts(Address::parse("10.0.0.5").value()));
-    EXPECT_TRUE(rule->trusts(Address::parse("::1").value()));
-    EXPECT_FALSE(rule->trusts(Address::parse("10.0.0.6").value()));
-    EXPECT_FALSE(intake::ProxyProtocol{}.trusts(Address::parse("127.0.0.1").value()));
+    EXPECT_TRUE(rule->trusted.contains(Address::parse("10.0.0.5").value()));
+    EXPECT_TRUE(rule->trusted.contains(Address::parse("::1").value()));
+    EXPECT_FALSE(rule->trusted.contains(Address::parse("10.0.0.6").value()));
+    EXPECT_FALSE(intake::ProxyProtocol{}.trusted.contains(Address::parse("127.0.0.1").value()));
 }
 
 TEST(ConfigWarnings, TellOfAListenerWithNoServiceBehindIt)

@@ -33,7 +33,9 @@ ListenerSettings intercepting(std::vector<std::string_view> networks)
     listener.name = "web";
     listener.intercept.emplace();
     listener.intercept->ports = {{80, 80}};
-    for (const auto text : networks) listener.intercept->to.push_back(*Network::parse(text));
+    std::vector<Network> to;
+    for (const auto text : networks) to.push_back(*Network::parse(text));
+    listener.intercept->to = std::move(to);
     return listener;
 }
 
@@ -97,6 +99,36 @@ TEST(Listener, OpensOneSocketPerWorkerAtOnePort)
         EXPECT_TRUE(::fcntl(one.socket.number(), F_GETFD) & FD_CLOEXEC);
     }
 }
+
+TEST(Listener, LetsNobodyBeginWhileItIsToldSoAndKeepsWhoHasBegun)
+{
+    for (const auto* address : {"127.0.0.1:0", "[::1]:0"}) {
+        if (address[0] == '[' && !has_ipv6()) continue;
+        const auto opened = open_listener(bound_to({address}), 1, {}, 0);
+        ASSERT_TRUE(opened);
+        const auto& listening = opened->front();
+        const auto begun = dial(listening.bound);
+        ASSERT_TRUE(begun.is_open());
+
+        ASSERT_TRUE(let_begin(listening.socket.number(), false));
+        sockaddr_storage name{};
+        const auto size = to_sockaddr(listening.bound, name);
+        const Descriptor late{::socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+        EXPECT_NE(::connect(late.number(), reinterpret_cast<sockaddr*>(&name), size), 0);
+        pollfd wait{late.number(), POLLOUT, 0};
+        EXPECT_EQ(::poll(&wait, 1, 100), 0) << "neither let in nor refused";
+        const auto accepted = accept_on(listening.socket);
+        EXPECT_EQ(::send(begun.number(), "hello", 5, 0), 5);
+        char said[8]{};
+        EXPECT_EQ(::recv(accepted.number(), said, sizeof said, 0), 5);
+
+        ASSERT_TRUE(let_begin(listening.socket.number(), true));
+        EXPECT_EQ(::poll(&wait, 1, 10'000), 1) << "it has not come back";
+        EXPECT_TRUE(accept_on(listening.socket).is_open());
+    }
+}
+
+TEST(Listener, CannotKeepAnybodyFromWhatIsNoSocket) { EXPECT_FALSE(let_begin(-1, false)); }
 
 TEST(Listener, SpreadsConnectionsOverTheWorkers)
 {

@@ -163,5 +163,42 @@ TEST_F(InspectingProxyTest, DetectionHoldsNothingBack)
     EXPECT_EQ(inspector.response_bodies.at(0), "sql error");
 }
 
+/// What a connection holds when it waits for the first time after its exchange.
+class LingeringTest : public InspectingProxyTest {
+protected:
+    struct Holdings {
+        int inspections = 0;
+        std::size_t request_bytes = 0, response_bytes = 0;
+        bool lingers = false;
+    };
+    void ended(const ExchangeRecord& record) override
+    {
+        ProxyTest::ended(record);
+        asio::post(io, [this] {
+            if (live.held_request == nullptr) return; // it has gone already
+            held = {inspector.under_way, live.held_request->capacity(), live.held_response->capacity(), true};
+        });
+    }
+    Holdings held;
+};
+
+TEST_F(LingeringTest, HoldsNoInspectionAndNoBodiesOnceTheLastAnswerIsSent)
+{
+    origin.reply = [](const Asked&) {
+        return "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n" +
+               std::string(100'000, 'z');
+    };
+    waf.policies[0].mode = waf::Mode::block;
+    const auto answer = talk("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n" +
+                                 std::string(100'000, 'x') + "GET /unread HTTP/1.1\r\n",
+                             [](const std::string&) { return std::string{}; });
+    EXPECT_EQ(std::count(answer.begin(), answer.end(), 'z'), 100'000);
+    ASSERT_TRUE(held.lingers) << "nothing was left unread";
+    EXPECT_EQ(held.inspections, 0);
+    EXPECT_LE(held.request_bytes, 16U * 1024);
+    EXPECT_LE(held.response_bytes, 16U * 1024);
+    EXPECT_EQ(inspector.under_way, 0);
+}
+
 } // namespace
 } // namespace gw::proxy::testing

@@ -71,6 +71,7 @@ public:
     std::function<waf::Verdict(const waf::ResponseView&)> on_response = [](const auto&) { return waf::Verdict{}; };
     std::vector<std::string> request_bodies;
     std::vector<std::string> response_bodies;
+    int under_way = 0; ///< inspections that have begun and not ended
 };
 
 /// What a test looks at of an exchange, copied before its views die.
@@ -110,6 +111,7 @@ protected:
     waf::Settings waf;
     Settings settings;
     Flow flow;
+    Live live; ///< of the connection
     route::Action otherwise = route::Action::forward_original;
     Draining draining = Draining::no;
     std::atomic<bool> shedding{false};

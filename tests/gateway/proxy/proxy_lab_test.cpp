@@ -118,7 +118,8 @@ namespace {
 
 class ScriptedInspection final : public waf::Inspection {
 public:
-    explicit ScriptedInspection(ScriptedInspector& script) : script_(script) {}
+    explicit ScriptedInspection(ScriptedInspector& script) : script_(script) { ++script_.under_way; }
+    ~ScriptedInspection() override { --script_.under_way; }
     Task<waf::Verdict> request(const waf::RequestView& request) override
     {
         script_.request_bodies.emplace_back(request.body);
@@ -185,7 +186,7 @@ std::string ProxyTest::talk(std::string_view first, std::function<std::string(co
     const Site site{std::move(std::get<route::Table>(table)), plans, {}, waf, settings, {}, instance};
     auto [ours, theirs] = MemoryStream::pair(io.get_executor(), Side::client, Side::upstream, cut);
     Buffer received{settings.limits.head_bytes + 32 * 1024};
-    Live live;
+    live = {};
     int ended_sides = 0;
     const Client client{*ours, received, flow, "c1", false, {}, otherwise};
     const Surroundings around{site, inspect ? &inspector : nullptr, dialer, draining, &shedding};

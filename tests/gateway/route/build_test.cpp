@@ -35,7 +35,7 @@ TEST(Build, SaysWhatIsWrongWithAHost)
     EXPECT_THAT(said("a*.org"), HasSubstr("cannot be part of a host name"));
     EXPECT_THAT(said(":.org"), HasSubstr("is no binding"));
     EXPECT_THAT(said(":8.org"), HasSubstr("is no binding"));
-    EXPECT_THAT(said("*.:x.org"), HasSubstr("both"));
+    EXPECT_THAT(said("*.example.org"), HasSubstr("write a binding"));
     EXPECT_THAT(said("b\xc3\xbc"
                      "cher.example"),
                 HasSubstr("xn--"));

@@ -33,7 +33,7 @@ std::vector<RouteSettings> many_routes(std::size_t count)
         switch (at % 4) {
         case 0: routes.push_back(route("www.site" + number + ".example", "/", "_", "http://10.0.0.1:8080")); break;
         case 1: routes.push_back(route(":user.site" + number + ".example", "/", "_", "http://10.0.0.2/:user")); break;
-        case 2: routes.push_back(route("*.zone" + number + ".example", "/", "_", "original")); break;
+        case 2: routes.push_back(route("www.:zone.zone" + number + ".example", "/", "_", "original")); break;
         default: routes.push_back(route("api.example", "/v1/service" + number, "_", "http://10.0.0.3/"));
         }
     }
@@ -45,7 +45,7 @@ std::vector<Request> mixed_requests()
 {
     return {request("www.site4.example/index.html?a=b"),
             request("ann.site5.example/photos/1.jpg"),
-            request("a.b.zone6.example/x"),
+            request("www.b.zone6.example/x"),
             request("api.example/v1/service7/items/42?full=1"),
             request("nowhere.example/last/resort"),
             request("nowhere.example/at/all")};

@@ -44,8 +44,6 @@ public:
 private:
     bool host(const std::string& have)
     {
-        if (route_.host.starts_with("*."))
-            return have.size() >= route_.host.size() && have.ends_with(route_.host.substr(1));
         const auto wanted = split(route_.host, '.', true);
         const auto labels = split(have, '.', true);
         if (wanted.size() != labels.size()) return false;
@@ -73,8 +71,8 @@ public:
     std::string host_pattern()
     {
         if (below(6) == 0) return "_";
-        std::string host = below(5) == 0 ? "*." + one_of({"a", "b"}) : part(".");
-        for (auto more = below(3); more > 0; --more) host += "." + (host[0] == '*' ? one_of({"a", "b"}) : part("."));
+        std::string host = part(".");
+        for (auto more = below(3); more > 0; --more) host += "." + part(".");
         return host;
     }
     std::string path_pattern()

@@ -102,9 +102,9 @@ protected:
         return socket;
     }
     /// One request over a new connection; the answer, or nothing when there was none.
-    std::string ask() const
+    std::string ask() const { return rest_of(asking(last_request)); }
+    static std::string rest_of(const Descriptor& socket)
     {
-        const auto socket = asking("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         std::string answer;
         char part[512];
         for (ssize_t count = 0; (count = ::recv(socket.number(), part, sizeof part, 0)) > 0;)
@@ -112,6 +112,19 @@ protected:
         return answer;
     }
 
+    static constexpr std::string_view last_request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    /// Connections that are in the queues when `order` is given to the workers.
+    std::vector<Descriptor> in_the_queues(const std::function<void(Worker&)>& order)
+    {
+        std::promise<void> go;
+        const auto gone = go.get_future().share();
+        for (auto& worker : workers) worker->beat([gone] { gone.wait(); });
+        std::vector<Descriptor> connected;
+        for (int i = 0; i < 50; ++i) connected.push_back(asking(last_request));
+        for (auto& worker : workers) order(*worker);
+        go.set_value();
+        return connected;
+    }
     Gate gate{1'000};
     std::vector<std::string> said; // of those turned away
     std::mutex said_mutex;
@@ -226,6 +239,30 @@ TEST_F(WorkerTest, EndsIdleConnectionsWhenItDrains)
     while (gate.inside() > 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
     EXPECT_EQ(gate.inside(), 0U);
     EXPECT_EQ(ask(), "") << "nothing new is accepted";
+}
+
+TEST_F(WorkerTest, ServesWhoWaitsAtAListenerThatGoesAsTheConfigurationBeforeSaid)
+{
+    listen();
+    const auto next = generation(2);
+    const auto waiting = in_the_queues([&](Worker& worker) { worker.adopt(next, {}, {}, [] {}); });
+    for (const auto& socket : waiting) EXPECT_NE(rest_of(socket).find("number 1"), std::string::npos);
+    EXPECT_EQ(ask(), "") << "nothing new is accepted";
+}
+
+TEST_F(WorkerTest, ServesWhoWaitsWhenItDrains)
+{
+    listen();
+    const auto waiting = in_the_queues([](Worker& worker) { worker.drain(); });
+    for (const auto& socket : waiting) EXPECT_TRUE(rest_of(socket).starts_with("HTTP/1.1 200 "));
+    EXPECT_EQ(ask(), "") << "nothing new is accepted";
+}
+
+TEST_F(WorkerTest, LeavesToAnotherProcessWhoWaitsWhenItDrainsGently)
+{
+    listen();
+    for (const auto& socket : in_the_queues([](Worker& worker) { worker.drain(true); }))
+        EXPECT_EQ(rest_of(socket), "") << "accepted here, where nobody else had the socket";
 }
 
 } // namespace

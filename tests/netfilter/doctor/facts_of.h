@@ -13,7 +13,9 @@ inline Subject subject_for(std::vector<std::string> to = {"192.0.2.0/24"}, bool 
     Listener listener;
     listener.name = "web";
     listener.where = "gateway.yaml:2:5";
-    for (const auto& network : to) listener.intercept.to.push_back(Network::parse(network).value());
+    std::vector<Network> networks;
+    for (const auto& network : to) networks.push_back(Network::parse(network).value());
+    listener.intercept.to = std::move(networks);
     listener.intercept.ports = {{80, 80}};
     listener.keeps_address = keeps;
     subject.listeners.push_back(listener);
