@@ -113,6 +113,8 @@ Result<HeldSocket> recognised(std::string_view text, Descriptor& descriptor)
     // Who kept it may have changed that; it holds for all copies.
     const int flags = ::fcntl(descriptor.number(), F_GETFL);
     if (flags < 0 || ::fcntl(descriptor.number(), F_SETFL, flags | O_NONBLOCK) != 0) return system_error("fcntl");
+    // The one before may have died while it was about to close it (leaving.h).
+    static_cast<void>(intake::let_begin(descriptor.number(), true)); // fails where it was not
     return held_as(*name, std::move(descriptor));
 }
 

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -172,6 +173,20 @@ TEST_F(KeptDescriptors, WhoCameWhileNobodyLivedIsServedByTheNext)
     }
     gateway.runs_again();
     for (auto& socket : waiting) EXPECT_THAT(socket.receives_until("\r\n"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(gateway.log(), HasSubstr("2 listening sockets were kept by the service manager"));
+}
+
+TEST_F(KeptDescriptors, AKeeperThatDiedWhileItClosedThemLeavesThemUsable)
+{
+    gateway.runs_with(one_address);
+    ASSERT_TRUE(has_names(2));
+    keeper_is_killed();
+    sock_filter nothing{BPF_RET | BPF_K, 0, 0, 0};
+    const sock_fprog program{1, &nothing};
+    for (const auto& [name, socket] : gateway.notifications().kept())
+        ASSERT_EQ(::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);
+    gateway.runs_again();
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(status(first_address), 200);
     EXPECT_THAT(gateway.log(), HasSubstr("2 listening sockets were kept by the service manager"));
 }
 
