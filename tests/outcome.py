@@ -28,7 +28,7 @@ def reason_of(case):
 def complaint_of(case):
     """From the first failure on; of a test that ended without one, its last words."""
     lines = (case.findtext("system-out") or "").strip().splitlines()
-    failures = [at for at, line in enumerate(lines) if re.search(r": Failure$|ERROR: \w+Sanitizer|runtime error:", line)]
+    failures = [at for at, line in enumerate(lines) if re.search(r": Failure$|(ERROR|WARNING): \w+Sanitizer|runtime error:", line)]
     start = failures[0] if failures else max(0, len(lines) - MOST_LINES)
     return "\n".join("  " + line for line in lines[start:start + MOST_LINES])
 

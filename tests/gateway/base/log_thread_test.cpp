@@ -88,7 +88,8 @@ TEST(LineWriter, DoesNotWaitForEverForAReaderThatHangs)
     const auto began = std::chrono::steady_clock::now();
     EXPECT_FALSE(writer.finish(50ms));
     EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
-    pipe.read.reset(); // its thread ends with an error, and takes nothing with it
+    static_cast<void>(pipe.write.release()); // its thread still has it
+    pipe.read.reset();                       // so that it ends, with an error
 }
 
 } // namespace
