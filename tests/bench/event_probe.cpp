@@ -107,8 +107,7 @@ std::uint64_t by_epoll(std::vector<Way>& ways, double until)
     std::uint64_t moved = 0;
     std::array<epoll_event, 128> events;
     while (seconds_of(CLOCK_MONOTONIC) < until) {
-        const int count =
-            checked(::epoll_wait(poller, events.data(), static_cast<int>(events.size()), -1), "epoll_wait");
+        const int count = ::epoll_wait(poller, events.data(), static_cast<int>(events.size()), -1);
         for (int i = 0; i < count; ++i) {
             Way& way = *static_cast<Way*>(events[static_cast<std::size_t>(i)].data.ptr);
             // Less than asked for: it is empty, and the next edge will come.
