@@ -1,8 +1,9 @@
 #include "gateway/base/log_thread.h"
 
+#include "gateway/base/thread.h"
+
 #include <cerrno>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <mutex>
 #include <poll.h>
@@ -78,13 +79,7 @@ LineWriter::LineWriter(int descriptor, Lost lost) : state_(std::make_shared<Stat
 {
     state_->descriptor = descriptor;
     state_->lost = std::move(lost);
-    // Signals are for the threads that expect them.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([state = state_] { state->run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = start_quiet_thread([state = state_] { state->run(); });
 }
 
 void LineWriter::put(std::string line)

@@ -1,10 +1,10 @@
 #include "gateway/keeper/pulse.h"
 
 #include "gateway/base/log.h"
+#include "gateway/base/thread.h"
 
 #include <boost/asio/post.hpp>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 
 namespace gw::keeper {
@@ -73,13 +73,7 @@ void Pulse::State::run()
 
 Pulse::Pulse(boost::asio::io_context& io, const Limits& limits) : state_(std::make_shared<State>(io, limits))
 {
-    // Signals are for the thread that expects them.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([state = state_] { state->run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = start_quiet_thread([state = state_] { state->run(); });
 }
 
 Pulse::~Pulse()
