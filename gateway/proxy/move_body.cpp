@@ -128,7 +128,7 @@ Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<c
                          std::uint64_t& moved_bytes, Tee* tee)
 {
     bool stream_ended = false;
-    auto sockets = form == BodyForm::plain ? sockets_of(from.stream, to) : Sockets{};
+    bool splices = form == BodyForm::plain; // as far as is known
     std::string last;
     for (;;) {
         Gathered out;
@@ -152,10 +152,14 @@ Task<Result<>> move_body(BodySource from, Stream& to, BodyForm form, std::span<c
         if (ended) co_return Result<>{};
         if (used > 0 && !from.received.empty()) continue;
         // A read that had more to give than there was room for: it comes faster than it is taken.
-        if (sockets.out != nullptr && used >= body_read_bytes && may_splice(from, tee)) {
-            const auto can = co_await splice_body(from, *sockets.in, *sockets.out, moved_bytes);
-            if (!can) co_return can.error();
-            if (!*can) sockets = {};
+        if (splices && used >= body_read_bytes && may_splice(from, tee)) {
+            const auto sockets = sockets_of(from.stream, to);
+            splices = sockets.out != nullptr;
+            if (splices) {
+                const auto can = co_await splice_body(from, *sockets.in, *sockets.out, moved_bytes);
+                if (!can) co_return can.error();
+                splices = *can;
+            }
             if (from.reader.ended()) co_return Result<>{};
         }
         const auto more = co_await read_more(from);

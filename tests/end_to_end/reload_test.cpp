@@ -309,38 +309,38 @@ protected:
         return "listeners: [" + std::string(place.listener) + "]\nroutes: [{to: \"respond:200 fine\"}]";
     }
     static constexpr std::string_view without = "listeners: []\nroutes: [{to: \"respond:200 fine\"}]";
+
+    /// The listener goes and comes back, again and again, under load.
+    void cuts_nobody(int turns, const std::function<void()>& go_and_come)
+    {
+        const auto& place = GetParam();
+        gateway.runs_with(with(place));
+        Connectors clients(network, place.to);
+        for (int turn = turns_wanted(turns); turn > 0; --turn) {
+            ASSERT_TRUE(clients.are_answered(20));
+            go_and_come();
+        }
+        clients.end();
+        EXPECT_EQ(clients.cut(), 0);
+        std::printf("%s: %d answered, %d not connected, %d cut\n", place.name, clients.answered(), clients.refused(),
+                    clients.cut());
+    }
 };
 
 TEST_P(Closing, ByAReloadCutsNobodyWhoIsConnected)
 {
-    const auto& place = GetParam();
-    gateway.runs_with(with(place));
-    Connectors clients(network, place.to);
-    for (int turn = turns_wanted(10); turn > 0; --turn) {
-        ASSERT_TRUE(clients.are_answered(20));
+    cuts_nobody(10, [this] {
         gateway.reloads(without);
-        gateway.reloads(with(place));
-    }
-    clients.end();
-    EXPECT_EQ(clients.cut(), 0);
-    std::printf("%s: %d answered, %d not connected, %d cut\n", place.name, clients.answered(), clients.refused(),
-                clients.cut());
+        gateway.reloads(with(GetParam()));
+    });
 }
 
 TEST_P(Closing, AtTheEndCutsNobodyWhoIsConnected)
 {
-    const auto& place = GetParam();
-    gateway.runs_with(with(place));
-    Connectors clients(network, place.to);
-    for (int turn = turns_wanted(8); turn > 0; --turn) {
-        ASSERT_TRUE(clients.are_answered(20));
+    cuts_nobody(8, [this] {
         gateway.stops();
         gateway.runs_again();
-    }
-    clients.end();
-    EXPECT_EQ(clients.cut(), 0);
-    std::printf("%s: %d answered, %d not connected, %d cut\n", place.name, clients.answered(), clients.refused(),
-                clients.cut());
+    });
 }
 
 /// The gateway has answered its first packet, and the client's second one is lost on the way.

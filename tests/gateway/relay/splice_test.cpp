@@ -1,7 +1,7 @@
 #include "gateway/base/socket_stream.h"
 #include "gateway/relay/pipe.h"
 #include "gateway/relay/relay.h"
-#include "tests/support/descriptor_of.h"
+#include "tests/support/far_end.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -31,10 +31,7 @@ protected:
 
     void connect(tcp::socket& far, std::unique_ptr<SocketStream>& ours, Side side)
     {
-        tcp::acceptor acceptor{io, {asio::ip::address_v4::loopback(), 0}};
-        far.connect(acceptor.local_endpoint());
-        ours = std::make_unique<SocketStream>(descriptor_of(acceptor.accept()), side, wheel);
-        far.non_blocking(true);
+        ours = connect_far_end(far, io, side, wheel);
     }
     void start()
     {
