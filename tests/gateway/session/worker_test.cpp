@@ -118,7 +118,15 @@ protected:
     {
         std::promise<void> go;
         const auto gone = go.get_future().share();
-        for (auto& worker : workers) worker->beat([gone] { gone.wait(); });
+        // Each waits before anybody comes: one that has seen somebody but not yet begun to wait accepts him first.
+        for (auto& worker : workers) {
+            std::promise<void> waits;
+            worker->beat([gone, &waits] {
+                waits.set_value();
+                gone.wait();
+            });
+            waits.get_future().wait();
+        }
         std::vector<Descriptor> connected;
         for (int i = 0; i < 50; ++i) connected.push_back(asking(last_request));
         for (auto& worker : workers) order(*worker);
