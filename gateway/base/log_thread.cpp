@@ -79,7 +79,10 @@ LineWriter::LineWriter(int descriptor, Lost lost) : state_(std::make_shared<Stat
 {
     state_->descriptor = descriptor;
     state_->lost = std::move(lost);
-    thread_ = start_quiet_thread([state = state_] { state->run(); });
+    thread_ = start_quiet_thread([state = state_] {
+        keep_only_descriptors({state->descriptor});
+        state->run();
+    });
 }
 
 void LineWriter::put(std::string line)

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace gw {
 
@@ -17,5 +18,11 @@ template <class Work> std::thread start_quiet_thread(Work work)
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return started;
 }
+
+/// The calling thread has a table of descriptors of its own from now on, and of those there were only `kept` in it.
+/// What the rest of the process closes is closed then, whatever this thread is at: a killed process, all of whose
+/// threads have to end first where they share one, lets go of its rules earlier. Where the system refuses, nothing
+/// changes (unshare(2), CLONE_FILES).
+void keep_only_descriptors(std::vector<int> kept);
 
 } // namespace gw

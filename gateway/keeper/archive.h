@@ -1,9 +1,11 @@
 #pragma once
 
 #include "gateway/base/task.h"
+#include "gateway/base/thread.h"
 #include "gateway/keeper/history.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +20,7 @@ public:
     /// `folder`: the state directory; empty: none is kept.
     explicit Archive(std::string folder)
     {
+        asio::post(thread_, [] { keep_only_descriptors({}); });
         if (folder.empty()) return;
         auto opened = History::open(std::move(folder));
         if (opened)
@@ -30,7 +33,8 @@ public:
     /// Why there is none although one is wanted.
     const std::string& why_not() const { return why_not_; }
 
-    /// Runs `work` on the other thread, one after the other. It must own what it uses.
+    /// Runs `work` on the other thread, one after the other. It must own what it uses; no descriptor
+    /// goes from one to the other.
     template <class Work> Task<std::invoke_result_t<Work>> aside(Work work)
     {
         auto working = run(std::move(work));

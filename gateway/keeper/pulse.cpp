@@ -16,13 +16,15 @@ using Clock = std::chrono::steady_clock;
 } // namespace
 
 struct Pulse::State : std::enable_shared_from_this<State> {
-    State(boost::asio::io_context& io_, const Limits& limits_) : io(io_), limits(limits_) {}
+    State(boost::asio::io_context& io_, std::vector<netfilter::Heartbeat> heartbeats_, const Limits& limits_)
+        : io(io_), limits(limits_), heartbeats(std::move(heartbeats_))
+    {}
 
     boost::asio::io_context& io;
     const Limits limits;
+    std::vector<netfilter::Heartbeat> heartbeats;
     std::mutex mutex;
     std::condition_variable wake;
-    std::vector<netfilter::Heartbeat> heartbeats;
     Clock::time_point turned_at = Clock::now();
     Clock::time_point beaten_at{}; // by the keeper
     Clock::duration silence{};     // of those who serve since then, as far as it had turns to hear them
@@ -64,6 +66,9 @@ void Pulse::State::beat(Clock::time_point now)
 
 void Pulse::State::run()
 {
+    std::vector<int> sockets;
+    for (const auto& heartbeat : heartbeats) sockets.push_back(heartbeat.socket().number());
+    keep_only_descriptors(std::move(sockets));
     std::unique_lock lock{mutex};
     while (!wake.wait_for(lock, limits.interval, [this] { return ended; })) {
         ask_for_turn();
@@ -71,7 +76,8 @@ void Pulse::State::run()
     }
 }
 
-Pulse::Pulse(boost::asio::io_context& io, const Limits& limits) : state_(std::make_shared<State>(io, limits))
+Pulse::Pulse(boost::asio::io_context& io, std::vector<netfilter::Heartbeat> heartbeats, const Limits& limits)
+    : state_(std::make_shared<State>(io, std::move(heartbeats), limits))
 {
     thread_ = start_quiet_thread([state = state_] { state->run(); });
 }
@@ -84,12 +90,6 @@ Pulse::~Pulse()
     }
     state_->wake.notify_one();
     thread_.join();
-}
-
-void Pulse::use(std::vector<netfilter::Heartbeat> heartbeats)
-{
-    const std::lock_guard lock{state_->mutex};
-    state_->heartbeats = std::move(heartbeats);
 }
 
 void Pulse::beaten()

@@ -22,15 +22,15 @@ public:
         std::chrono::milliseconds longest{10'000}; ///< after the keeper's last beat there is none from here any more
     };
 
-    /// `io`: whose turns are those of the keeper. Outlives this.
-    explicit Pulse(boost::asio::io_context& io) : Pulse(io, Limits{}) {}
-    Pulse(boost::asio::io_context& io, const Limits& limits);
+    /// `io`: whose turns are those of the keeper. Outlives this. `heartbeats`: what beats.
+    Pulse(boost::asio::io_context& io, std::vector<netfilter::Heartbeat> heartbeats)
+        : Pulse(io, std::move(heartbeats), Limits{})
+    {}
+    Pulse(boost::asio::io_context& io, std::vector<netfilter::Heartbeat> heartbeats, const Limits& limits);
     ~Pulse();
     Pulse(const Pulse&) = delete;
     Pulse& operator=(const Pulse&) = delete;
 
-    /// What beats from now on.
-    void use(std::vector<netfilter::Heartbeat> heartbeats);
     /// The keeper has just beaten.
     void beaten();
     /// No beat comes from here until the keeper has beaten again.

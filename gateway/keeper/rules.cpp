@@ -138,8 +138,7 @@ void Rules::put_in_force()
         log::warning_once("interface " + name, "no rule can name the interface " + name +
                                                    ": nothing that arrives there is captured; rename it with: ip link "
                                                    "set dev OLD name NEW");
-    if (pulse_ == nullptr) pulse_ = std::make_unique<Pulse>(io_);
-    pulse_->use(installer_->heartbeats());
+    if (pulse_ == nullptr) pulse_ = std::make_unique<Pulse>(io_, installer_->heartbeats());
 }
 
 void Rules::insist(const config::Settings& settings, const std::vector<link::SocketName>& sockets)

@@ -15,11 +15,11 @@ using Clock = std::chrono::steady_clock;
 /// Without rules a beat arrives at the socket it was sent from.
 class PulseTest : public ::testing::Test {
 protected:
-    PulseTest()
+    std::vector<netfilter::Heartbeat> copies() const
     {
         std::vector<netfilter::Heartbeat> heartbeats;
         heartbeats.push_back(heartbeat.copy().value());
-        pulse.use(std::move(heartbeats));
+        return heartbeats;
     }
     bool beats_within(std::chrono::milliseconds limit)
     {
@@ -38,7 +38,7 @@ protected:
 
     boost::asio::io_context io{1};
     netfilter::Heartbeat heartbeat = netfilter::Heartbeat::open().value();
-    Pulse pulse{io, {.interval = 10ms, .late = 100ms, .silent = 300ms, .longest = 1'000ms}};
+    Pulse pulse{io, copies(), {.interval = 10ms, .late = 100ms, .silent = 300ms, .longest = 1'000ms}};
 };
 
 TEST_F(PulseTest, BeatsWhileTheKeeperIsBusyAndNotForEver)

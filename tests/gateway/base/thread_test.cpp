@@ -1,0 +1,60 @@
+#include "gateway/base/thread.h"
+
+#include "gateway/base/descriptor.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <semaphore>
+#include <unistd.h>
+
+namespace gw {
+namespace {
+
+struct Pipe {
+    Pipe()
+    {
+        std::array<int, 2> ends{};
+        EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+        read.reset(ends[0]);
+        write.reset(ends[1]);
+    }
+    /// 0: nobody has the other end any more.
+    ssize_t read_one() const
+    {
+        char one = 0;
+        return ::read(read.number(), &one, 1);
+    }
+    Descriptor read;
+    Descriptor write;
+};
+
+TEST(KeepOnlyDescriptors, LetsOthersCloseTheirsAndKeepsWhatWasNamed)
+{
+    Pipe before, named, after;
+    std::binary_semaphore parted{0}, closed{0}, wrote{0}, done{0};
+    auto thread = start_quiet_thread([&, number = named.write.number()] {
+        keep_only_descriptors({number, number}); // twice is once
+        parted.release();
+        closed.acquire();
+        EXPECT_EQ(::write(number, "x", 1), 1);
+        wrote.release();
+        done.acquire();
+    });
+    parted.acquire();
+    for (auto* pipe : {&before, &named, &after}) pipe->write.reset();
+    EXPECT_EQ(before.read_one(), 0);
+    EXPECT_EQ(after.read_one(), 0);
+    EXPECT_EQ(named.read_one(), -1) << "the thread has it still";
+    EXPECT_EQ(errno, EAGAIN);
+    closed.release();
+    wrote.acquire();
+    EXPECT_EQ(named.read_one(), 1);
+    done.release();
+    thread.join();
+    EXPECT_EQ(named.read_one(), 0) << "its table goes with it";
+}
+
+} // namespace
+} // namespace gw
