@@ -7,15 +7,16 @@
 namespace gw::netfilter {
 namespace {
 
-constexpr std::string_view probe_table = "gateway_probe";
-
 struct Need {
     std::string_view text;
     std::string_view what;
 };
+constexpr std::string_view plain_table = "add table inet gateway_probe\n";
+constexpr std::string_view owner_table = "add table inet gateway_probe { flags owner; }\n";
+constexpr std::string_view some_chain = "add chain inet gateway_probe c { type filter hook prerouting priority 0; }\n";
 constexpr Need needs[] = {
     {"", "nftables (module nf_tables)"},
-    {"add table inet gateway_probe { flags owner; }\n", "nft tables with an owner (Linux 5.12 or later)"},
+    {owner_table, "nft tables with an owner (Linux 5.12 or later)"},
     {"add rule inet gateway_probe c tcp dport 1 tproxy ip to 127.0.0.1:1\n"
      "add rule inet gateway_probe c tcp dport 1 tproxy ip6 to [::1]:1\n",
      "nft tproxy (module nft_tproxy)"},
@@ -37,14 +38,19 @@ bool may_change_the_network()
     return ::syscall(SYS_capget, &header, data) == 0 && ((data[0].effective >> CAP_NET_ADMIN) & 1U) != 0;
 }
 
+/// Each try costs the kernel a pause of 10 to 20 ms, in which all processors give up what they were reading of its
+/// rules. So everything is tried at once, and one after the other only to find out what is missing.
 Result<> probe(NftContext& context)
 {
-    const std::string base = "add table inet " + std::string(probe_table) + "\nadd chain inet " +
-                             std::string(probe_table) + " c { type filter hook prerouting priority 0; }\n";
+    std::string all = std::string(owner_table) + std::string(some_chain);
+    for (const Need& need : needs)
+        if (need.text != owner_table) all += need.text;
+    if (context.try_out(all)) return {};
     for (const Need& need : needs) {
-        // A table is made either with its owner or without, so that line replaces the first one.
-        const bool is_table = need.text.starts_with("add table");
-        auto tried = context.try_out(is_table ? std::string(need.text) : base + std::string(need.text));
+        // A table is made either with its owner or without.
+        std::string text{need.text};
+        if (need.text != owner_table) text = std::string(plain_table) + std::string(some_chain) + text;
+        auto tried = context.try_out(text);
         if (tried) continue;
         Error error = tried.error();
         error.what = "the kernel has no " + std::string(need.what) + ": " + error.what;
