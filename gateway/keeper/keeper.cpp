@@ -14,15 +14,16 @@
 #include "gateway/keeper/load.h"
 #include "gateway/keeper/predecessors.h"
 #include "gateway/keeper/rules.h"
+#include "gateway/keeper/service_manager.h"
 #include "gateway/keeper/sockets.h"
 #include "gateway/keeper/succession.h"
 #include "gateway/keeper/upgrade.h"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
-#include <cstdlib>
 #include <linux/capability.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -83,7 +84,7 @@ private:
             log::error("not started: " + started.error().what);
             status_ = started.error().fault == Fault::malformed ? wrong_file_status : 1;
             if (options_.predecessor && !rules_.installed()) rules_.release(); // still those of the one before
-            if (status_ == 1 && !options_.predecessor) co_await put_off_next_start();
+            if (status_ == 1 && !options_.predecessor) co_await put_off_next_start(io_, settings_.failed_start_pause);
             end();
             co_return;
         }
@@ -95,20 +96,9 @@ private:
             rules_.alive();
             see_rules_off();
         });
-        asio::co_spawn(io_, feed_watchdog(), end_on_bug);
+        asio::co_spawn(io_, feed_watchdog(io_), end_on_bug);
         rules_.when_changed([this] { doctor_.changed(); });
         asio::co_spawn(io_, doctor_.watch(), end_on_bug);
-    }
-
-    /// What hindered this start, an address that comes later or a port in use, may be gone soon. The service manager
-    /// tries again at once, and gives up after some starts within a minute; at this pace it never does.
-    Task<void> put_off_next_start()
-    {
-        if (std::getenv("INVOCATION_ID") == nullptr) co_return; // no unit: nobody will try again
-        ::sd_notify(0, "STATUS=not started; tried again soon");
-        asio::steady_timer pause{io_, settings_.failed_start_pause};
-        auto outcome = co_await pause.async_wait(as_outcome);
-        (void)outcome;
     }
 
     /// Errors: `malformed` when the configuration cannot be used as it is.
@@ -148,8 +138,6 @@ private:
                             {}};
         const auto metrics = server_.open_metrics(control.metrics);
         if (!metrics) co_return Error{Fault::system, Side::gateway, describe(metrics.error()), {}};
-        const auto guarded = rules_.guard(loaded.settings);
-        if (!guarded) co_return Error{Fault::system, Side::gateway, "rules: " + describe(guarded.error()), {}};
         store_.fit(in_force_.held, loaded.settings, in_force_.workers);
         co_return co_await apply(std::move(loaded));
     }
@@ -227,20 +215,6 @@ private:
         end();
     }
 
-    Task<void> feed_watchdog()
-    {
-        std::uint64_t limit_us = 0;
-        if (::sd_watchdog_enabled(0, &limit_us) <= 0) co_return;
-        asio::steady_timer pause{io_};
-        for (;;) {
-            ::sd_notify(0, "WATCHDOG=1");
-            pause.expires_after(std::chrono::microseconds{limit_us / 3});
-            auto outcome = co_await pause.async_wait(as_outcome);
-            auto& [failed] = outcome;
-            if (failed) co_return;
-        }
-    }
-
     // --- configurations: built, then rules, then swapped; a failure leaves everything as it was
 
     Task<Result<>> apply(Loaded next)
@@ -255,21 +229,27 @@ private:
         auto& held = in_force_.held;
         auto change =
             open_missing(held, settings.listeners, in_force_.workers, settings.intake, settings.netfilter.own_mark);
+        const bool is_start = in_force_.loaded == nullptr;
+        if (!change && is_start) {
+            const auto guarded = rules_.guard(settings); // who is tried again has it all the same
+            if (!guarded) co_return of_rules(guarded.error());
+        }
         if (!change) co_return Error{Fault::system, Side::gateway, describe(change.error()), {}};
         const Leaving leaving{held, change->kept};
         auto sockets = names_of(change->opened);
         for (const auto index : change->kept) sockets.push_back(held[index].name);
         auto added = std::move(change->opened);
-        if (in_force_.loaded == nullptr) // the data process has none yet, also of those that were inherited
+        if (is_start) // the data process has none yet, also of those that were inherited
             for (const auto index : std::exchange(change->kept, {})) added.push_back(copy_of(held[index]));
 
-        const auto prepared = co_await data_.prepare(next, sockets);
+        auto preparing = is_start ? prepare_and_guard(next, sockets) : data_.prepare(next, sockets);
+        const auto prepared = co_await std::move(preparing);
         if (!prepared) co_return prepared.error();
         if (stopping_) co_return Error{Fault::closed, Side::gateway, "the gateway is stopping", {}};
         const auto installed = rules_.put(settings, sockets);
         if (!installed) {
             co_await data_.abandon();
-            co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
+            co_return of_rules(installed.error());
         }
         co_await leaving.let_nobody_begin(io_, settings_.handshake_limit);
         const auto committed = co_await data_.commit(next, std::move(sockets), added);
@@ -288,6 +268,26 @@ private:
         see_rules_off();
         log_warnings(*in_force_.loaded);
         co_return Result<>{};
+    }
+
+    /// While the data process builds what it was told, this one has the kernel's rules to look at and to close.
+    Task<Result<std::string>> prepare_and_guard(const Loaded& next, const std::vector<link::SocketName>& sockets)
+    {
+        using namespace asio::experimental::awaitable_operators;
+        auto preparing = data_.prepare(next, sockets);
+        auto guarding = guard(next.settings);
+        auto both = std::move(preparing) && std::move(guarding);
+        auto [prepared, guarded] = co_await std::move(both);
+        if (!prepared || guarded) co_return prepared;
+        co_await data_.abandon();
+        co_return of_rules(guarded.error());
+    }
+
+    Task<Result<>> guard(const config::Settings& settings) { co_return rules_.guard(settings); }
+
+    static Error of_rules(const Error& error)
+    {
+        return {Fault::system, Side::gateway, "rules: " + describe(error), {}};
     }
 
     /// After a change, not during one: then the rules may be ahead of what is in force.
@@ -426,7 +426,7 @@ private:
     {
         const auto& settings = in_force_.loaded->settings;
         const auto installed = rules_.put(settings, names_of(in_force_.held));
-        if (!installed) co_return Error{Fault::system, Side::gateway, "rules: " + describe(installed.error()), {}};
+        if (!installed) co_return of_rules(installed.error());
         server_.adopt(std::move(inherited_), settings.control.socket, settings.control.group, settings.control.metrics);
         store_.take_over(in_force_.held);
         note_captures();

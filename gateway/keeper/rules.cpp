@@ -83,7 +83,7 @@ Result<> Rules::open(const netfilter::Settings& settings)
 Result<> Rules::guard(const config::Settings& settings)
 {
     const auto plan = netfilter::make_plan(settings.netfilter, captures_of(settings.listeners, {}), {});
-    if (plan.captures.empty()) return {};
+    if (plan.captures.empty()) return clear(settings.netfilter);
     if (const auto opened = open(settings.netfilter); !opened) return opened.error();
     return installer_->guard(plan);
 }

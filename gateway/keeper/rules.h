@@ -22,7 +22,8 @@ public:
     /// `changed` is called, while there are rules, when something has changed in the kernel that can concern them.
     void when_changed(std::function<void()> changed) { changed_ = std::move(changed); }
 
-    /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured.
+    /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured, and
+    /// what a killed process has left is swept.
     /// Errors: of `netfilter::Installer`.
     Result<> guard(const config::Settings& settings);
     /// Makes the kernel hold what these listeners ask for. None of them intercepts: nothing, or when something did
