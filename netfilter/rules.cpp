@@ -93,7 +93,8 @@ void add_divert(std::vector<Rule>& rules, const Plan& plan)
         add_lead("meta l4proto udp socket transparent 1 socket mark & " + hex(plan.settings.mark_mask) +
                      " == " + hex(plan.settings.own_mark),
                  "divert answers");
-    add_lead("meta l4proto { icmp, ipv6-icmp } socket transparent 1", "divert errors");
+    // A word of nft's own, as icmp is: "ipv6-icmp" it would look up in /etc/protocols, which small systems do not have.
+    add_lead("meta l4proto { icmp, icmpv6 } socket transparent 1", "divert errors");
 }
 
 void add_heartbeat(std::vector<Rule>& rules, const Plan& plan)

@@ -15,9 +15,10 @@ using doctor::Finding;
 using doctor::Severity;
 
 constexpr auto interval = 10s;
-constexpr auto after_a_change = 500ms; // several come together
-constexpr auto fresh_for = 1s;         // an answer need not be younger
-constexpr int time_share = 100;        // one part of so many may be spent on looking
+constexpr auto after_a_change = 50ms; // several come together
+constexpr auto fresh_for = 1s;        // an answer need not be younger
+constexpr int time_share = 100;       // one part of so many may be spent on looking
+constexpr int time_share_of_changes = 10;
 
 /// Of the processor: a busy machine is no reason to look less often.
 std::chrono::nanoseconds time_of_this_thread()
@@ -53,6 +54,7 @@ void log_changes(const std::vector<Finding>& before, const std::vector<Finding>&
 
 void HostDoctor::examine()
 {
+    changed_ = false;
     const auto began = time_of_this_thread();
     auto subject = doctor::subject_of(in_force_.loaded->settings);
     subject.daemon_runs = true;
@@ -78,17 +80,19 @@ const std::vector<Finding>& HostDoctor::findings()
 
 std::chrono::steady_clock::time_point HostDoctor::stale_at() const
 {
-    return looked_ + std::max<std::chrono::steady_clock::duration>(fresh_for, took_ * time_share);
+    const auto share = changed_ ? time_share_of_changes : time_share;
+    return looked_ + std::max<std::chrono::steady_clock::duration>(fresh_for, took_ * share);
 }
 
 Task<void> HostDoctor::watch()
 {
     while (!ended_) {
-        changed_ = false;
         if (in_force_.loaded != nullptr) static_cast<void>(findings());
-        timer_.expires_after(std::max<std::chrono::steady_clock::duration>(interval, took_ * time_share));
-        auto waited = co_await timer_.async_wait(as_outcome);
-        (void)waited;
+        if (!changed_) { // nor since the last look, which may have been for somebody who asked
+            timer_.expires_after(std::max<std::chrono::steady_clock::duration>(interval, took_ * time_share));
+            auto waited = co_await timer_.async_wait(as_outcome);
+            (void)waited;
+        }
         if (ended_ || !changed_) continue;
         timer_.expires_at(std::max(std::chrono::steady_clock::now() + after_a_change, stale_at()));
         auto paused = co_await timer_.async_wait(as_outcome);

@@ -10,16 +10,16 @@
 namespace gw::keeper {
 
 /// Looks at the host again and again for what breaks interception: `gatewayctl doctor` without dry runs, the rules of
-/// others and upstreams. It takes at most a hundredth of a processor.
+/// others and upstreams. It takes at most a hundredth of a processor, and a tenth while there are changes.
 class HostDoctor {
 public:
     HostDoctor(asio::io_context& io, const InForce& in_force, Rules& rules)
         : in_force_(in_force), rules_(rules), timer_(io)
     {}
 
-    /// Looks every ten seconds, and soon after `changed`, but at most once a second, until `end`.
+    /// Looks every ten seconds, and at once after `changed`, but at most once a second, until `end`.
     Task<void> watch();
-    /// Something of the host's network may have changed.
+    /// Something of the host's network may have changed, or another configuration is in force.
     void changed();
     void end();
 

@@ -221,11 +221,10 @@ private:
     {
         const auto& settings = next.settings;
         const auto fixed = in_force_.loaded ? fixed_changes(in_force_.loaded->settings, settings) : std::string{};
-        if (!fixed.empty())
-            co_return Error{Fault::refused,
-                            Side::gateway,
-                            fixed + ": takes effect at a start only; restart the gateway, or leave it as it is",
-                            {}};
+        if (!fixed.empty()) {
+            auto text = fixed + ": takes effect at a start only; restart the gateway, or leave it as it is";
+            co_return Error{Fault::refused, Side::gateway, std::move(text), {}};
+        }
         auto& held = in_force_.held;
         auto change =
             open_missing(held, settings.listeners, in_force_.workers, settings.intake, settings.netfilter.own_mark);
@@ -267,6 +266,7 @@ private:
         note_captures();
         see_rules_off();
         log_warnings(*in_force_.loaded);
+        doctor_.changed();
         co_return Result<>{};
     }
 

@@ -306,6 +306,22 @@ TEST_F(Doctor, TheDaemonSeesAChangeOfRoutingWithoutBeingAskedOrWaitingForItsNext
     std::printf("both after %.1f s\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
 }
 
+TEST_F(Doctor, TheDaemonLooksAgainAtOnceWhenAnotherConfigurationIsInForce)
+{
+    // Without rules: changes of those the kernel tells.
+    const std::string bound =
+        "listeners: [{name: web, bind: [\"10.0.1.1:8080\"], protocol: http, default: pool:site}]\n"
+        "pools: {site: {servers: [\"10.0.2.11:80\"]}}\n";
+    gateway.runs_with(bound + within_limits);
+    const auto began = std::chrono::steady_clock::now();
+    gateway.reloads(bound + "limits: {connections: 10000000}\n");
+    const Milliseconds before_its_next_turn{7'000};
+    EXPECT_TRUE(eventually([&] { return gateway.log().find("doctor: descriptors") != std::string::npos; },
+                           before_its_next_turn))
+        << gateway.log();
+    std::printf("after %.1f s\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+}
+
 TEST_F(Doctor, FindsRoutesOfOthersInOurTable)
 {
     gateway.runs_with(intercepting(within_limits));

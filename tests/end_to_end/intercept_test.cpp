@@ -281,5 +281,20 @@ TEST_F(Appliance, SaysWhatItLacksWithoutPrivilege)
                                               HasSubstr("ermission")));
 }
 
+TEST_F(Appliance, NeedsNoNamesOfProtocolsOnItsHost)
+{
+    // Small systems have no /etc/protocols.
+    gateway.is_given("listeners:\n"
+                     "  - {name: web, intercept: {to: [10.0.2.0/24], ports: [80], when_down: reject}}\n"
+                     "  - {name: names, protocol: udp, intercept: {to: [10.0.2.0/24], transport: udp, ports: [53]}}\n");
+    const auto shown = gateway.program("gatewayd", {"--config", gateway.configuration_file(), "--show-rules"});
+    ASSERT_EQ(shown.exit_code, 0) << shown.err;
+    const auto checked = run(
+        {"unshare", "--mount", "sh", "-c",
+         "mount --bind /dev/null /etc/protocols && printf %s \"$0\" | grep -v ^ip | nft --check --file -", shown.out},
+        network.gateway().place());
+    EXPECT_EQ(checked.exit_code, 0) << checked.err;
+}
+
 } // namespace
 } // namespace gw::lab

@@ -55,7 +55,7 @@ TEST(Plan, TakesOneListenerForBothFamiliesOnEveryInterface)
         nft_text(plan),
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0", "eth1" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
-add rule inet gateway prerouting iifname { "eth0", "eth1" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
+add rule inet gateway prerouting iifname { "eth0", "eth1" } meta l4proto { icmp, icmpv6 } socket transparent 1 jump divert comment "divert errors"
 )",
             R"(add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
 add rule inet gateway captures_a iifname { "eth0", "eth1" } tcp dport { 80, 443 } ip daddr { 192.0.2.0/24 } counter accept comment "passed 1 IPv4 web"
@@ -85,7 +85,7 @@ TEST(Plan, KeepsSeveralListenersInOrderWithTheirExceptionsAndRanges)
         nft_text(plan),
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0", "lan0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
-add rule inet gateway prerouting iifname { "eth0", "lan0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
+add rule inet gateway prerouting iifname { "eth0", "lan0" } meta l4proto { icmp, icmpv6 } socket transparent 1 jump divert comment "divert errors"
 )",
             R"(add rule inet gateway captures_a iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 web"
 add rule inet gateway captures_a iifname { "lan0" } tcp dport { 80, 8000-8090 } ip daddr { 192.0.2.0/24 } ip daddr != { 192.0.2.53 } ip saddr != { 10.1.0.9 } counter accept comment "passed 1 IPv4 web"
@@ -128,7 +128,7 @@ add rule inet gateway captures_b iifname { "eth0" } tcp dport { 80, 8000-8010 } 
         joined(
             {entry, own, divert,
              R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
-add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, icmpv6 } socket transparent 1 jump divert comment "divert errors"
 add rule inet gateway prerouting fib daddr type { local, broadcast, anycast, multicast } return comment "local"
 add rule inet gateway prerouting jump captures_b comment "captures"
 )"}));
@@ -147,7 +147,7 @@ TEST(Plan, WithoutCapturesKeepsConnectionsUnderWay)
         nft_text(plan),
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
-add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, icmpv6 } socket transparent 1 jump divert comment "divert errors"
 )",
             ""));
     EXPECT_NE(ip_text(plan).find("iif eth0 lookup 7373"), std::string::npos);
@@ -211,7 +211,7 @@ TEST(Plan, TakesDatagramsAndLeadsOnlyAnswersFromUpstreamsHere)
         golden(
             R"(add rule inet gateway prerouting iifname { "eth0" } tcp flags & (syn | ack) != syn socket transparent 1 jump divert comment "divert"
 add rule inet gateway prerouting iifname { "eth0" } meta l4proto udp socket transparent 1 socket mark & 0x03000000 == 0x02000000 jump divert comment "divert answers"
-add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, ipv6-icmp } socket transparent 1 jump divert comment "divert errors"
+add rule inet gateway prerouting iifname { "eth0" } meta l4proto { icmp, icmpv6 } socket transparent 1 jump divert comment "divert errors"
 )",
             R"(add rule inet gateway captures_a iifname { "eth0" } udp dport { 53 } ip daddr { 0.0.0.0/0 } tproxy ip to 127.0.0.1:4000 meta mark set meta mark & 0xfcffffff | 0x01000000 counter accept comment "capture 1 IPv4 dns"
 add rule inet gateway captures_a iifname { "eth0" } udp dport { 53 } ip daddr { 0.0.0.0/0 } counter accept comment "passed 1 IPv4 dns"

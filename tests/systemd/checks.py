@@ -2,7 +2,7 @@
 """What the units promise, asked of the real service manager.
 
 Runs as root in the root that run.sh has booted; prints one line a check, with its figures, and ends with 1 when one of them
-does not hold.
+does not hold, else with 77 when one cannot be run.
 """
 
 import collections
@@ -10,109 +10,12 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
-import threading
 import time
 
-FILE = "/etc/gateway/gateway.yaml"
-SITE = "203.0.113.10:80"  # intercepted, when_down: reject
-PUBLIC = "198.51.100.1:80"  # bound
-LOAD = 4  # clients at a time
-ATTACK = "/?id=1%27%20OR%20%271%27=%271%27%20--%20"
-
-
-def run(*words, ok=True):
-    done = subprocess.run(words, capture_output=True, text=True)
-    if ok and done.returncode != 0:
-        raise AssertionError(f"{' '.join(words)}: {done.stdout}{done.stderr}".strip())
-    return done.stdout if ok else done
-
-
-def shown(name, unit="gateway"):
-    return run("systemctl", "show", "--value", "-p", name, unit).strip()
-
-
-def entered(unit):
-    """When it became active, in seconds since the host's start."""
-    return int(shown("ActiveEnterTimestampMonotonic", unit)) / 1e6
-
-
-def journal(*words):
-    return [json.loads(line) for line in run("journalctl", "-b", "-o", "json", "--no-pager", *words).splitlines()]
-
-
-def until(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "not within the time"
-        time.sleep(0.005)  # between two looks
-
-
-def answered(target, path="/"):
-    """One request on a connection of its own: its status, or the error's name."""
-    return next(iter(Load(target, path=path, clients=1, once=True).ended()))[2]
-
-
-class Load:
-    """Requests from the client's side, a connection each, until ended: (began, ended, status or error) of each."""
-
-    def __init__(self, target, path="/", clients=LOAD, once=False, pause=0.0, limit=10.0):
-        words = ["ip", "netns", "exec", "client", sys.executable, __file__, "load", target, path]
-        words += [str(clients), str(int(once)), str(pause), str(limit)]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if not once:
-            time.sleep(1)  # requests of before what is to come, to compare with
-
-    def ended(self):
-        out, _ = self.process.communicate("\n")
-        return [tuple(row) for row in json.loads(out)]
-
-
-def load(target, path, clients, once, pause, limit):
-    """In the client's namespace: what Load asks for, until a line comes on standard input."""
-    import http.client
-
-    rows, ending = [], threading.Event()
-
-    def client():
-        while not ending.is_set():
-            began = time.monotonic()
-            try:
-                connection = http.client.HTTPConnection(target, timeout=limit)
-                connection.request("GET", path, headers={"Host": "shop.example", "User-Agent": "checks", "Accept": "*/*"})
-                outcome = connection.getresponse().status
-                connection.close()
-            except (OSError, http.client.HTTPException) as wrong:
-                outcome = type(wrong).__name__
-            rows.append((began, time.monotonic(), outcome))
-            if once:
-                return
-            time.sleep(pause)  # the pace that was asked for
-
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    if not once:
-        sys.stdin.readline()
-        ending.set()
-    for thread in threads:
-        thread.join()
-    json.dump(rows, sys.stdout)
-
-
-def outcomes(rows):
-    counted = collections.Counter(outcome for _, _, outcome in rows)
-    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counted.items(), key=str))
-
-
-def ms(seconds):
-    return f"{seconds * 1000:.0f} ms"
-
-
-def tables():
-    return run("nft", "list", "tables")
-
+import neighbours
+from host import ATTACK, FILE, PUBLIC, SITE
+from host import Load, answered, entered, journal, ms, outcomes, run, shown, status, tables, until
 
 # --- the checks, in this order
 
@@ -156,7 +59,22 @@ def confined_it_still_does_everything():
     return f"WAF blocks at both listeners; apply writes the file; doctor: {doctor.split(';')[0]}"
 
 
-def a_killed_keeper_refuses_nobody(kills=10):
+def a_killed_keeper_refuses_nobody():
+    return kill_keepers()
+
+
+def without_inspection_it_is_back_sooner():
+    good = open(FILE).read()
+    open(FILE, "w").write(good.replace("mode: block", "mode: off"))
+    run("systemctl", "reload", "gateway")
+    assert answered(PUBLIC, ATTACK) == 200, "it still inspects"
+    figures = kill_keepers()
+    open(FILE, "w").write(good)
+    run("systemctl", "reload", "gateway")
+    return figures
+
+
+def kill_keepers(kills=10):
     pressing = Load(PUBLIC)
     kill_times, kept = [], []
     for _ in range(kills):
@@ -165,18 +83,19 @@ def a_killed_keeper_refuses_nobody(kills=10):
         os.kill(keeper, signal.SIGKILL)
         until(lambda: shown("MainPID") not in (str(keeper), "0"))
         kept.append(int(shown("NFileDescriptorStore")))
+        until(lambda: shown("ActiveState") == "active", 30)
         time.sleep(3)  # load on each successor; and twenty starts a minute are the limit
     rows = pressing.ended()
     answers = sorted(end for _, end, outcome in rows if outcome == 200)
     silences = []
-    for killed in kill_times:
-        near = [end for end in answers if killed - 1 < end < killed + 3]
+    for killed, next_kill in zip(kill_times, [*kill_times[1:], answers[-1] + 1]):
+        near = [end for end in answers if killed - 1 < end < next_kill]
         silences.append(max(later - earlier for earlier, later in zip(near, near[1:])))
     silences.sort()
-    # Those under way at a kill are lost, whatever the client calls it, and nothing else is.
+    # Those under way at a kill, or begun before the last process has ended, are lost, whatever the client calls it.
     lost = [row for row in rows if row[2] in ("ConnectionResetError", "RemoteDisconnected", "IncompleteRead")]
     late = max([min(began - killed for killed in kill_times if killed < ended) for began, ended, _ in lost], default=0)
-    assert len(lost) + len(answers) == len(rows) and late < 0.02, f"{outcomes(rows)}; lost {ms(late)} after a kill"
+    assert len(lost) + len(answers) == len(rows) and late < 0.05, f"{outcomes(rows)}; lost {ms(late)} after a kill"
     assert min(kept) > 0, kept
     return (
         f"{kills} kills, {outcomes(rows)}; no answer for {ms(silences[0])}, {ms(silences[kills // 2])}, {ms(silences[-1])} "
@@ -243,7 +162,7 @@ def an_upgrade_is_followed():
 
 def a_stop_drains_and_takes_the_rules_away():
     slow = Load(PUBLIC, path="/slow", clients=1, once=True)
-    time.sleep(0.5)  # its answer takes two seconds: it is under way then
+    until(lambda: status()["totals"]["connections_active"] == 1)  # its answer takes two seconds
     began = time.monotonic()
     run("systemctl", "stop", "gateway")
     took = time.monotonic() - began
@@ -343,6 +262,7 @@ def main():
         active_means_serving,
         confined_it_still_does_everything,
         a_killed_keeper_refuses_nobody,
+        without_inspection_it_is_back_sooner,
         a_hanging_keeper_is_ended_by_the_watchdog,
         a_reload_is_whole_or_nothing,
         an_upgrade_is_followed,
@@ -350,9 +270,10 @@ def main():
         a_restart_comes_back,
         a_wrong_file_is_tried_once,
         an_address_that_comes_late_is_waited_for,
+        *neighbours.CHECKS,
         the_journal_is_well_formed,
     ]
-    good, failed = open(FILE).read(), 0
+    good, failed, not_run = open(FILE).read(), 0, 0
     until(lambda: answered(SITE) == 200)
     for check in checks:
         if len(sys.argv) > 1 and check.__name__ not in sys.argv[1:]:
@@ -360,18 +281,17 @@ def main():
         run("systemctl", "reset-failed", "gateway")  # these checks start it more often than it may be
         try:
             print(f"ok    {check.__name__}: {check()}", flush=True)
+        except neighbours.NotRun as why:
+            not_run += 1
+            print(f"-     {check.__name__}: not run: {why}", flush=True)
         except Exception as wrong:
             failed += 1
             print(f"WRONG {check.__name__}: {type(wrong).__name__} {wrong}", flush=True)
             open(FILE, "w").write(good)
             run("systemctl", "reset-failed", "gateway")
             run("systemctl", "restart", "gateway")
-    return 1 if failed else 0
+    return 1 if failed else 77 if not_run else 0
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["load"]:
-        target, path, clients, once, pause, limit = sys.argv[2:]
-        load(target, path, int(clients), bool(int(once)), float(pause), float(limit))
-    else:
-        sys.exit(main())
+    sys.exit(main())

@@ -14,6 +14,7 @@ root=${2:-}
 checks=("${@:3}")
 packages=systemd,systemd-sysv,dbus,iproute2,nftables,procps,python3,libyaml-cpp0.7,libseccomp2,libnftables1,libmnl0,libssl3
 packages+=,libmodsecurity3,modsecurity-crs
+neighbours=(network-manager firewalld netbase)
 
 cannot() {
     printf 'not run: %s\n' "$*" >&2
@@ -56,15 +57,23 @@ if [ ! -e "$root/usr/bin/systemctl" ]; then
     printf 'making %s\n' "$root"
     debootstrap --variant=minbase --include=$packages bookworm "$root" >"$log" 2>&1 ||
         cannot "debootstrap: $(tail -n 3 "$log")"
+    # Without them their checks are not run. Nothing of them is started here, which would be on the host.
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+    chmod +x "$root/usr/sbin/policy-rc.d"
+    chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends \
+        "${neighbours[@]}" >"$log" 2>&1 || printf 'not installed: %s\n' "$(tail -n 3 "$log")" >&2
 fi
 
-rm -rf "$root/etc/gateway" "$root/var/lib/gateway" "$root/var/log/journal"
+rm -rf "$root/etc/gateway" "$root/var/lib/gateway" "$root/var/log/journal" \
+    "$root"/etc/{NetworkManager/system-connections/*,firewalld/zones,firewalld/policies}
 install "$programs/gatewayd" "$programs/gateway-inspector" "$root/usr/sbin/"
 install "$programs/gatewayctl" "$root/usr/bin/"
 install -m 644 "$here"/../../systemd/{gateway,gateway-guard}.service "$root/etc/systemd/system/"
 install -D -m 644 "$here/../../systemd/sysusers.conf" "$root/usr/lib/sysusers.d/gateway.conf"
 install -D -m 644 "$here/../../systemd/tmpfiles.conf" "$root/usr/lib/tmpfiles.d/gateway.conf"
-install -D -t "$root/checks" "$here/checks.py" "$here/server.py" "$here/networks"
+install -D -t "$root/checks" "$here"/{checks,host,neighbours,server}.py "$here/networks"
+# Small systems have none, and ours must do without; firewalld's check brings it.
+[ ! -e "$root/etc/protocols" ] || mv "$root/etc/protocols" "$root/checks/"
 chroot "$root" systemd-sysusers >/dev/null
 mkdir "$root/etc/gateway"
 cat >"$root/etc/gateway/gateway.yaml" <<'YAML'
@@ -92,6 +101,9 @@ After=network.target
 [Service]
 ExecStart=ip netns exec server /checks/server.py
 UNIT
+for unit in NetworkManager NetworkManager-dispatcher NetworkManager-wait-online firewalld; do
+    systemctl --root="$root" --quiet disable "$unit" 2>/dev/null || true
+done
 wanted=$root/etc/systemd/system/multi-user.target.wants
 mkdir -p "$wanted" "$root/etc/systemd/system/sysinit.target.wants"
 ln -sf ../networks.service ../server.service ../gateway.service "$wanted/"
