@@ -250,9 +250,16 @@ void Watched::close() noexcept
     abort();
     if (wakes_ != nullptr) std::replace(wakes_->sockets_.begin(), wakes_->sockets_.end(), this, {});
     wakes_ = nullptr;
-    if (!is_open()) return;
     poller_.forget(*this);
     socket_.reset();
+}
+
+/// What is being said of it at this moment is noted here still, and changes nothing: the marks stay behind.
+Descriptor Watched::give_up() noexcept
+{
+    assert(!reader_ && !writer_ && wakes_ == nullptr);
+    if (slot_ != no_slot) ::epoll_ctl(poller_.epoll_.number(), EPOLL_CTL_DEL, number(), nullptr);
+    return std::move(socket_);
 }
 
 } // namespace gw

@@ -144,6 +144,10 @@ public:
     /// All that comes wakes `whom` from now on, until one of both ends or this is closed. It has room for two sockets.
     void wake(Wakeup& whom);
 
+    /// The socket, out of its poller, for another one. The only call for any thread: while nobody waits here, and
+    /// nobody else calls. What stays behind is closed, and ends on its own thread.
+    Descriptor give_up() noexcept;
+
     /// What waits now fails, later, in a turn of its own.
     void abort() noexcept;
     void close() noexcept;

@@ -158,6 +158,13 @@ bool SocketStream::is_quiet() noexcept
     return true;
 }
 
+/// What this one knows to be empty the new one does not: it asks the kernel.
+std::unique_ptr<Stream> SocketStream::move_to(DeadlineWheel& wheel)
+{
+    if (ended_ || !watched_.is_open()) return nullptr;
+    return std::make_unique<SocketStream>(watched_.give_up(), side_, wheel);
+}
+
 Task<Result<>> SocketStream::wait_readable()
 {
     if (expired_) co_return Error{Fault::timed_out, side_, "wait"};

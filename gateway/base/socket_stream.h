@@ -31,6 +31,7 @@ public:
     /// Asks the kernel only when it was not asked before.
     bool is_quiet() noexcept override;
     int plain_socket() const noexcept override { return watched_.number(); }
+    std::unique_ptr<Stream> move_to(DeadlineWheel& wheel) override;
 
     Task<Result<>> wait_readable() override;
     /// As `read_some`, as far as that goes without waiting. None: nothing is there now.

@@ -4,10 +4,13 @@
 
 #include <boost/asio/buffer.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <span>
 
 namespace gw {
+
+class DeadlineWheel;
 
 /// Bytes both ways: a plain socket, TLS over one, a tunnel's stream, or a pipe in memory for tests. One reader and one
 /// writer at a time. A stream knows whose side it is on, so its errors are complete.
@@ -51,6 +54,10 @@ public:
 
     /// Nothing has come that was not read, and no end, as far as is known without waiting.
     virtual bool is_quiet() noexcept { return true; }
+
+    /// The same connection for the thread of `wheel`, which calls this while nothing waits here and nobody else calls.
+    /// What stays behind ends on its own thread. Null: it cannot be moved, and nothing has changed.
+    virtual std::unique_ptr<Stream> move_to(DeadlineWheel& /*wheel*/) { return nullptr; }
 
     /// The socket itself when bytes pass through it unchanged (so splice may be used), else -1.
     virtual int plain_socket() const noexcept { return -1; }

@@ -163,7 +163,8 @@ std::string status_json(const Snapshot& snapshot)
                    {"bytes_from_clients", counters.from_client_bytes},
                    {"bytes_to_clients", counters.to_client_bytes},
                    {"upstream_connections", counters.upstream_connections},
-                   {"upstream_reuses", counters.upstream_reuses}}},
+                   {"upstream_reuses", counters.upstream_reuses},
+                   {"upstream_taken_over", counters.upstream_taken_over}}},
                  {"udp", datagrams_json(counters.datagrams)},
                  {"limits",
                   {{"connections", snapshot.connections_limit},
@@ -308,6 +309,9 @@ void add_traffic(Exposition& out, const session::Counters& counters)
                counters.upstream_connections);
     out.single("gateway_upstream_reuses_total", "counter", "Requests sent over an upstream connection used before.",
                counters.upstream_reuses);
+    out.single("gateway_upstream_taken_over_total", "counter",
+               "Idle upstream connections that a worker used because another one had kept them.",
+               counters.upstream_taken_over);
     out.family("gateway_faults_total", "counter", "Connections that ended in a failure, by side and fault.");
     for (std::size_t side = 0; side < counters.faults.size(); ++side)
         for (std::size_t fault = 0; fault < counters.faults[side].size(); ++fault)

@@ -227,9 +227,11 @@ private:
     void start_workers(std::size_t count)
     {
         if (!workers_.empty()) return;
-        for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i)
+        count = std::max<std::size_t>(count, 1);
+        idle_.emplace(count);
+        for (std::size_t i = 0; i < count; ++i)
             workers_.push_back(
-                std::make_unique<session::Worker>(i, gate_, refusals_, log_, run_ + std::to_string(i) + "."));
+                std::make_unique<session::Worker>(i, gate_, refusals_, log_, *idle_, run_ + std::to_string(i) + "."));
     }
 
     Task<void> drain(link::Message order)
@@ -450,6 +452,7 @@ private:
     session::LogWriter log_;
     const std::string run_ = id_prefix_of_this_run();
     const std::string instance_ = "gw-" + id_prefix_of_this_run() + id_prefix_of_this_run(); // in CDN-Loop
+    std::optional<upstream::IdleShare> idle_; // of all workers; outlives them
     std::vector<std::unique_ptr<session::Worker>> workers_;
     SelfProtection protection_{io_, gate_, refusals_, workers_};
     // Read while the first order is still on its way; later configurations read anew what may have changed.

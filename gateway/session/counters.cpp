@@ -58,6 +58,7 @@ void Counters::add(const Counters& other)
     to_client_bytes += other.to_client_bytes;
     upstream_connections += other.upstream_connections;
     upstream_reuses += other.upstream_reuses;
+    upstream_taken_over += other.upstream_taken_over;
     for (std::size_t i = 0; i < responses.size(); ++i) responses[i] += other.responses[i];
     for (std::size_t side = 0; side < faults.size(); ++side)
         for (std::size_t fault = 0; fault < faults[side].size(); ++fault)

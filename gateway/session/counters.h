@@ -57,6 +57,7 @@ struct Counters {
     std::uint64_t to_client_bytes = 0;
     std::uint64_t upstream_connections = 0;               ///< requests sent over a new one
     std::uint64_t upstream_reuses = 0;                    ///< and over one used before
+    std::uint64_t upstream_taken_over = 0;                ///< that another worker had kept
     std::array<std::uint64_t, 5> responses{};             ///< by class, 1xx to 5xx
     std::array<std::array<std::uint64_t, 7>, 3> faults{}; ///< [Side][Fault]
     std::array<std::uint64_t, 7> proxy_headers{};         ///< by HeaderFate, of connections that ended

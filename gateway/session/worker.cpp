@@ -63,8 +63,9 @@ struct Worker::Acceptor {
     }
 };
 
-Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix)
-    : number_(number), gate_(gate), refusals_(refusals), id_prefix_(std::move(id_prefix)),
+Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, upstream::IdleShare& idle,
+               std::string id_prefix)
+    : number_(number), gate_(gate), refusals_(refusals), idle_(idle), id_prefix_(std::move(id_prefix)),
       records_(number, log, wheel_),
       datagrams_(io_, wheel_,
                  {counters_, next_id_,
@@ -134,7 +135,7 @@ void Worker::install(GenerationPtr generation)
 {
     if (dialer_ == nullptr) {
         dialer_ = std::make_unique<upstream::DirectDialer>(io_, wheel_, generation->upstream, generation->guard,
-                                                           generation->tls);
+                                                           generation->tls, idle_, number_);
         pools_ = std::make_unique<upstream::PoolDialer>(*dialer_, generation->upstream);
     } else {
         dialer_->renew(generation->upstream, generation->guard, generation->tls);

@@ -37,10 +37,12 @@ struct FoundConnection {
 };
 
 /// One thread, one io_context, its own listening sockets, upstream connections and inspectors. A connection stays where
-/// it was accepted. The public calls may come from any thread; what they do is done on the worker's.
+/// it was accepted; only one to an upstream that is idle may be taken over by another worker. The public calls may come
+/// from any thread; what they do is done on the worker's.
 class Worker final : public Host {
 public:
-    Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, std::string id_prefix);
+    Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& log, upstream::IdleShare& idle,
+           std::string id_prefix);
     ~Worker() override; ///< joins; no session may be left then
     /// Stops, waits for the thread, and hands over its last log lines.
     void join();
@@ -95,6 +97,7 @@ private:
     std::size_t number_;
     Gate& gate_;
     Refusals& refusals_;
+    upstream::IdleShare& idle_;
     std::string id_prefix_;
     std::uint64_t next_id_ = 1;
     asio::io_context io_{1};

@@ -10,6 +10,7 @@ void Worker::count(std::function<void(Counters)> take)
 {
     asio::post(io_, [this, take = std::move(take)] {
         counters_.datagrams = datagrams_.count();
+        if (dialer_ != nullptr) counters_.upstream_taken_over = dialer_->taken_over();
         counters_.suppressed_records = records_.suppressed();
         take(counters_);
     });

@@ -52,9 +52,11 @@ BIO* make_buffers_bio(TlsStream& stream)
 {
     auto* bio = BIO_new(buffers_method());
     if (bio == nullptr) return nullptr;
-    BIO_set_data(bio, &stream);
+    set_buffers(bio, stream);
     BIO_set_init(bio, 1);
     return bio;
 }
+
+void set_buffers(BIO* bio, TlsStream& stream) { BIO_set_data(bio, &stream); }
 
 } // namespace gw::tls

@@ -265,6 +265,47 @@ Task<Result<std::size_t>> TlsStream::write_some(std::span<const asio::const_buff
     }
 }
 
+/// Nothing is under way in it, and nothing has ended.
+bool TlsStream::is_idle() const
+{
+    return ssl_ != nullptr && received_.empty() && SSL_has_pending(ssl_.get()) == 0 && !is_sending_ &&
+           !must_send_end_ && !write_ended_ && !ended_ && !failed_ && !closed_;
+}
+
+bool TlsStream::is_quiet() noexcept
+{
+    const auto socket = plain_->plain_socket();
+    if (socket < 0) return true; // not known without waiting
+    while (is_idle() && !plain_->is_quiet()) {
+        const auto into = received_.prepare(record_bytes);
+        const auto count = ::recv(socket, into.data(), into.size(), MSG_DONTWAIT);
+        if (count <= 0) return false;
+        received_.commit(static_cast<std::size_t>(count));
+        char byte{};
+        std::size_t peeked = 0;
+        ERR_clear_error();
+        const auto done = SSL_peek_ex(ssl_.get(), &byte, 1, &peeked);
+        const bool nothing = done != 1 && SSL_get_error(ssl_.get(), done) == SSL_ERROR_WANT_READ;
+        ERR_clear_error();
+        if (!nothing) return false;
+    }
+    return is_idle();
+}
+
+std::unique_ptr<Stream> TlsStream::move_to(DeadlineWheel& wheel)
+{
+    if (!is_idle()) return nullptr;
+    auto plain = plain_->move_to(wheel);
+    if (plain == nullptr) return nullptr;
+    auto moved = std::make_unique<TlsStream>(std::move(plain), std::move(name_), context_);
+    moved->ssl_ = std::move(ssl_);
+    moved->produced_ = std::move(produced_);
+    SSL_set_app_data(moved->ssl_.get(), moved.get());
+    set_buffers(SSL_get_rbio(moved->ssl_.get()), *moved);
+    closed_ = true;
+    return moved;
+}
+
 bool TlsStream::send_end_now() noexcept
 {
     const auto socket = plain_->plain_socket();

@@ -27,6 +27,9 @@ public:
     void end_writing() noexcept override;
     void close(bool reset = false) noexcept override;
     void expire_at(std::chrono::steady_clock::time_point at) override { plain_->expire_at(at); }
+    /// Reads what has come, for it may be a session ticket, which is nobody's answer.
+    bool is_quiet() noexcept override;
+    std::unique_ptr<Stream> move_to(DeadlineWheel& wheel) override;
 
     /// For OpenSSL's callbacks.
     void keep_session(SSL_SESSION* session) noexcept;
@@ -37,6 +40,7 @@ public:
 
 private:
     Result<> prepare();
+    bool is_idle() const;
     Error handshake_error();
     Error read_error(int reason);
     /// Decrypts what is there into `into`. 0: more must be received first.

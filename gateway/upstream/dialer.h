@@ -11,6 +11,10 @@
 #include <optional>
 #include <string>
 
+namespace gw::tls {
+class DialContext;
+}
+
 namespace gw::upstream {
 
 /// Where a connection goes and as whom: everything that the upstream can tell apart.
@@ -48,20 +52,23 @@ struct Connection {
     std::unique_ptr<Stream> stream;
     Buffer received;             ///< read, not yet used
     std::uint64_t exchanges = 0; ///< requests it has carried
+    /// Over TLS: by what its certificate was accepted, which the target does not say.
+    std::shared_ptr<const tls::DialContext> accepted_by{};
 
 private:
     friend class IdlePool;
     static void on_idle_expired(void* self) noexcept;
     Deadline idle_deadline;
     class IdlePool* pool = nullptr; // set while it waits there
+    bool taken_over = false;        // by another worker: what is left of it waits for its own
     std::size_t hash = 0;
     Connection* older = nullptr;
     Connection* newer = nullptr;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
 
-/// False when the upstream has closed it, or sent something nobody asked for. One system call on a plain socket; over
-/// TLS always true: there a close shows at the next use.
+/// False when the upstream has closed it, or sent something nobody asked for, as far as is known without
+/// waiting.
 bool is_quiet(const Connection& connection);
 
 /// Sends the PROXY header of a new connection, if it has one: a dial leaves it to go along with the first bytes, so who

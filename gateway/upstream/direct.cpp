@@ -31,9 +31,10 @@ Task<Result<>> send_proxy_header(Stream& stream, const std::string& header, std:
 } // namespace
 
 DirectDialer::DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
-                           std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls)
+                           std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls,
+                           IdleShare& share, std::size_t worker)
     : wheel_(wheel), settings_(settings), guard_(std::move(guard)), tls_(std::move(tls)), resolver_(io, settings),
-      idle_(settings)
+      idle_(settings, share, worker)
 {}
 
 void DirectDialer::renew(const Settings& settings, std::shared_ptr<const Guard> guard,
@@ -55,6 +56,7 @@ Task<Result<ConnectionPtr>> DirectDialer::dial_until(Target target, bool fresh, 
 {
     if (!fresh) {
         auto kept = idle_.take(target);
+        if (kept == nullptr) kept = idle_.take_over(target, tls_.get(), wheel_);
         if (kept != nullptr) co_return kept;
     }
     co_return co_await connect_any(std::move(target), until);
@@ -146,6 +148,7 @@ Task<Result<ConnectionPtr>> DirectDialer::connect_one(const Target& target, Endp
         auto secured = co_await tls::dial(std::move(plain), std::move(name_to_verify), tls_);
         if (!secured) co_return secured.error();
         connection->stream = std::move(*secured);
+        connection->accepted_by = tls_;
     }
     co_return connection;
 }

@@ -12,11 +12,13 @@
 namespace gw::upstream {
 
 /// Straight to the address, from the worker that asks: resolves, checks the guard, connects (as the client where the
-/// target says so), speaks TLS where the target says so, and keeps what is given back. One a worker.
+/// target says so), speaks TLS where the target says so, and keeps what is given back. What it has not kept itself it
+/// takes over from another worker that has. One a worker.
 class DirectDialer final : public Dialer {
 public:
     DirectDialer(asio::io_context& io, DeadlineWheel& wheel, const Settings& settings,
-                 std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls);
+                 std::shared_ptr<const Guard> guard, std::shared_ptr<const tls::DialContext> tls, IdleShare& share,
+                 std::size_t worker);
 
     Task<Result<ConnectionPtr>> dial(Target target, bool fresh) override;
     /// The same, with less time than the settings give.
@@ -28,6 +30,7 @@ public:
                std::shared_ptr<const tls::DialContext> tls);
     void close_idle() { idle_.clear(); }
     std::size_t idle_count() const { return idle_.size(); }
+    std::uint64_t taken_over() const { return idle_.taken_over(); }
 
 private:
     using Time = std::chrono::steady_clock::time_point;

@@ -20,25 +20,69 @@ std::size_t hash_of(const Target& target)
 void Connection::on_idle_expired(void* self) noexcept
 {
     auto& connection = *static_cast<Connection*>(self);
-    if (connection.pool != nullptr) connection.pool->unlink(connection); // dropped, so closed
+    if (connection.pool != nullptr) connection.pool->expired(connection);
 }
 
-IdlePool::~IdlePool() { clear(); }
+IdlePool::IdlePool(const Settings& settings, IdleShare& share, std::size_t worker)
+    : share_(share.size() > 1 ? &share : nullptr), place_(share_ != nullptr ? &share.place(worker) : nullptr),
+      worker_(worker), settings_(settings)
+{
+    const auto held = hold();
+    if (place_ != nullptr) place_->pool_ = this;
+}
+
+IdlePool::~IdlePool()
+{
+    clear();
+    const auto held = hold();
+    if (place_ != nullptr) place_->pool_ = nullptr;
+}
+
+std::unique_lock<std::mutex> IdlePool::hold() const
+{
+    return place_ != nullptr ? std::unique_lock{place_->mutex_} : std::unique_lock<std::mutex>{};
+}
+
+std::size_t IdlePool::size() const
+{
+    const auto held = hold();
+    return size_;
+}
 
 void IdlePool::clear()
 {
+    const auto held = hold();
     while (oldest_ != nullptr) unlink(*oldest_);
     idle_.clear();
+    remains_.clear();
 }
 
-ConnectionPtr IdlePool::unlink(Connection& connection)
+void IdlePool::expired(Connection& connection)
+{
+    const auto held = hold();
+    if (!connection.taken_over) unlink(connection); // dropped, so closed
+    remains_.clear();
+}
+
+// --- both this thread and those that take over, under the mutex
+
+/// Null: there is none.
+ConnectionPtr* IdlePool::newest_of(std::size_t hash, const Target& target)
+{
+    const auto bucket = idle_.find(hash);
+    if (bucket == idle_.end()) return nullptr;
+    auto& list = bucket->second;
+    const auto at = std::find_if(list.rbegin(), list.rend(), [&](const auto& p) { return p->target == target; });
+    return at == list.rend() ? nullptr : &*at;
+}
+
+ConnectionPtr IdlePool::take_out(Connection& connection)
 {
     (connection.older != nullptr ? connection.older->newer : oldest_) = connection.newer;
     (connection.newer != nullptr ? connection.newer->older : newest_) = connection.older;
     connection.older = connection.newer = nullptr;
-    connection.pool = nullptr;
-    connection.idle_deadline.disarm();
     --size_;
+    if (place_ != nullptr) place_->count(connection.hash, -1);
 
     const auto bucket = idle_.find(connection.hash);
     auto& list = bucket->second;
@@ -49,22 +93,79 @@ ConnectionPtr IdlePool::unlink(Connection& connection)
     return owned;
 }
 
+/// For another worker, on its thread.
+ConnectionPtr IdlePool::hand_over(std::size_t hash, const Target& target, const tls::DialContext* accepts,
+                                  DeadlineWheel& wheel)
+{
+    auto* newest = newest_of(hash, target);
+    if (newest == nullptr) return nullptr;
+    auto& kept = **newest;
+    if (!kept.received.empty() || (target.tls && kept.accepted_by.get() != accepts)) return nullptr;
+    auto stream = kept.stream->move_to(wheel);
+    if (stream == nullptr) return nullptr;
+    auto moved = std::make_unique<Connection>(wheel);
+    moved->target = std::move(kept.target);
+    moved->remote = kept.remote;
+    moved->source = kept.source;
+    moved->source_fallback = kept.source_fallback;
+    moved->stream = std::move(stream);
+    moved->exchanges = kept.exchanges;
+    moved->accepted_by = std::move(kept.accepted_by);
+    kept.taken_over = true;
+    remains_.push_back(take_out(kept));
+    return moved;
+}
+
+// --- this thread
+
+ConnectionPtr IdlePool::unlink(Connection& connection)
+{
+    connection.pool = nullptr;
+    connection.idle_deadline.disarm();
+    return take_out(connection);
+}
+
+ConnectionPtr IdlePool::take_newest(std::size_t hash, const Target& target)
+{
+    const auto held = hold();
+    remains_.clear();
+    auto* newest = newest_of(hash, target);
+    return newest == nullptr ? nullptr : unlink(**newest);
+}
+
 ConnectionPtr IdlePool::take(const Target& target)
 {
-    const auto bucket = idle_.find(hash_of(target));
-    if (bucket == idle_.end()) return nullptr;
+    const auto hash = hash_of(target);
     for (;;) {
-        auto& list = bucket->second;
-        const auto at = std::find_if(list.rbegin(), list.rend(), [&](const auto& p) { return p->target == target; });
-        if (at == list.rend()) return nullptr;
-        auto connection = unlink(**at);
-        if (is_quiet(*connection)) return connection;
-        if (!idle_.contains(hash_of(target))) return nullptr;
+        auto connection = take_newest(hash, target);
+        if (connection == nullptr || is_quiet(*connection)) return connection;
     }
+}
+
+ConnectionPtr IdlePool::take_over(const Target& target, const tls::DialContext* accepts, DeadlineWheel& wheel)
+{
+    if (share_ == nullptr) return nullptr;
+    const auto hash = hash_of(target);
+    // From the next one on, so that not all of them ask the same one first.
+    for (std::size_t i = 1; i < share_->size(); ++i) {
+        auto& other = share_->place((worker_ + i) % share_->size());
+        while (other.may_keep(hash)) {
+            std::unique_lock held{other.mutex_, std::try_to_lock};
+            if (!held || other.pool_ == nullptr) break;
+            auto connection = other.pool_->hand_over(hash, target, accepts, wheel);
+            held.unlock();
+            if (connection == nullptr) break;
+            if (!is_quiet(*connection)) continue;
+            ++taken_over_;
+            return connection;
+        }
+    }
+    return nullptr;
 }
 
 void IdlePool::renew(const Settings& settings)
 {
+    const auto held = hold();
     const bool sooner = settings.idle_limit < settings_.idle_limit;
     settings_ = settings;
     while (size_ > settings_.idle_total) unlink(*oldest_);
@@ -76,6 +177,8 @@ void IdlePool::renew(const Settings& settings)
 void IdlePool::put(ConnectionPtr connection)
 {
     const auto hash = hash_of(connection->target);
+    const auto held = hold();
+    remains_.clear();
     auto& list = idle_[hash];
     if (list.size() >= settings_.idle_per_upstream) {
         const auto same =
@@ -92,6 +195,7 @@ void IdlePool::put(ConnectionPtr connection)
     connection->stream->expire_at(Deadline::Clock::time_point::max());
     connection->idle_deadline.expire_after(settings_.idle_limit);
     list.push_back(std::move(connection));
+    if (place_ != nullptr) place_->count(hash, 1);
     if (++size_ > settings_.idle_total) unlink(*oldest_);
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-GenerationPtr generation(std::uint64_t number)
+GenerationPtr generation(std::uint64_t number, std::string to = {})
 {
     intake::ListenerSettings listener;
     listener.name = "web";
@@ -25,7 +25,7 @@ GenerationPtr generation(std::uint64_t number)
     listener.otherwise = intake::Otherwise::deny;
     route::RouteSettings route;
     route.host = "_";
-    route.to = "respond:200 number " + std::to_string(number);
+    route.to = to.empty() ? "respond:200 number " + std::to_string(number) : std::move(to);
     proxy::Site site{
         std::get<route::Table>(route::Table::build({route})), std::vector<proxy::RoutePlan>(1), {}, {}, {}};
     auto made =
@@ -43,6 +43,52 @@ GenerationPtr generation(std::uint64_t number)
     return made;
 }
 
+/// Answers whatever it is asked, over as many connections as there are.
+class Upstream {
+public:
+    Upstream() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))
+    {
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof at;
+        auto* name = reinterpret_cast<sockaddr*>(&at);
+        EXPECT_EQ(::bind(listener_.number(), name, length), 0);
+        EXPECT_EQ(::getsockname(listener_.number(), name, &length), 0);
+        EXPECT_EQ(::listen(listener_.number(), 64), 0);
+        port_ = ntohs(at.sin_port);
+        acceptor_ = std::thread{[this] {
+            for (;;) {
+                const int accepted = ::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC);
+                if (accepted < 0) return;
+                ++connections;
+                answerers_.emplace_back([socket = Descriptor{accepted}] {
+                    constexpr std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    char part[2048];
+                    while (::recv(socket.number(), part, sizeof part, 0) > 0)
+                        if (::send(socket.number(), answer.data(), answer.size(), MSG_NOSIGNAL) < 0) return;
+                });
+            }
+        }};
+    }
+    /// After the workers have closed their connections.
+    ~Upstream()
+    {
+        ::shutdown(listener_.number(), SHUT_RDWR);
+        acceptor_.join();
+        for (auto& each : answerers_) each.join();
+    }
+    std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
+
+    std::atomic<int> connections{0};
+
+private:
+    Descriptor listener_;
+    std::uint16_t port_ = 0;
+    std::thread acceptor_;
+    std::vector<std::thread> answerers_;
+};
+
 class WorkerTest : public ::testing::Test {
 protected:
     WorkerTest()
@@ -51,7 +97,7 @@ protected:
         off.format = AccessLog::Format::off;
         log.send_to(off);
         for (std::size_t i = 0; i < 2; ++i)
-            workers.push_back(std::make_unique<Worker>(i, gate, refusals, log, "t" + std::to_string(i) + "."));
+            workers.push_back(std::make_unique<Worker>(i, gate, refusals, log, idle, "t" + std::to_string(i) + "."));
     }
     void adopt(const GenerationPtr& next, std::vector<std::vector<intake::ListeningSocket>> added)
     {
@@ -61,9 +107,8 @@ protected:
             workers[i]->adopt(next, std::move(added[i]), {"web " + bound.text()}, [&, i] { done[i].set_value(); });
         for (auto& each : done) each.get_future().wait();
     }
-    void listen()
+    void listen(const GenerationPtr& first = generation(1))
     {
-        const auto first = generation(1);
         auto opened = intake::open_listener(first->listeners[0], workers.size(), first->intake, 0);
         ASSERT_TRUE(opened);
         bound = opened->front().bound;
@@ -141,6 +186,7 @@ protected:
         said.push_back(line);
     }};
     LogWriter log;
+    upstream::IdleShare idle{2};
     std::vector<std::unique_ptr<Worker>> workers;
     Endpoint bound;
 };
@@ -164,6 +210,36 @@ TEST_F(WorkerTest, ServesEveryRequestWhileGenerationsChange)
     EXPECT_EQ(failed, 0);
     EXPECT_GT(served, 0);
     EXPECT_EQ(counters().requests, static_cast<std::uint64_t>(served + 1));
+}
+
+TEST_F(WorkerTest, TakesOverIdleConnectionsWhileGenerationsChange)
+{
+    Upstream upstream;
+    listen(generation(1, upstream.url()));
+    for (int i = 0; i < 30; ++i) EXPECT_TRUE(ask().starts_with("HTTP/1.1 200 "));
+    EXPECT_EQ(upstream.connections, 1) << "one after another";
+    EXPECT_GT(counters().upstream_taken_over, 0U);
+
+    std::atomic<bool> stop{false};
+    std::atomic<int> failed{0};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 3; ++i)
+        clients.emplace_back([&] {
+            while (!stop)
+                if (!ask().starts_with("HTTP/1.1 200 ")) ++failed;
+        });
+    for (std::uint64_t number = 2; number < 32; ++number) adopt(generation(number, upstream.url()), {});
+    EXPECT_EQ(failed, 0);
+    // Those who have not asked yet are idle, too, and end.
+    for (std::size_t i = 0; i < 30; ++i) {
+        workers[i % 2]->shed_idle();
+        counters();
+    }
+    workers[0]->join();
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(ask().starts_with("HTTP/1.1 200 ")) << "of the one that is left";
+    stop = true;
+    for (auto& client : clients) client.join();
+    workers.clear(); // what they keep, the upstream waits for
 }
 
 TEST_F(WorkerTest, TurnsAwayWhatTheGateDoesNotLetIn)

@@ -30,11 +30,12 @@ protected:
     DeadlineWheel wheel{io.get_executor()};
     std::vector<std::unique_ptr<gw::testing::MemoryStream>> others;
     Settings settings;
+    IdleShare alone{1};
 };
 
 TEST_F(IdlePoolTest, GivesOnlyToTheVerySameTarget)
 {
-    IdlePool pool{settings};
+    IdlePool pool{settings, alone, 0};
     pool.put(connection(target("192.0.2.1:80", "10.0.0.1")));
 
     EXPECT_EQ(pool.take(target("192.0.2.1:80")), nullptr) << "without a source";
@@ -55,7 +56,7 @@ TEST_F(IdlePoolTest, GivesOnlyToTheVerySameTarget)
 
 TEST_F(IdlePoolTest, UsesTheNewestFirst)
 {
-    IdlePool pool{settings};
+    IdlePool pool{settings, alone, 0};
     auto old = connection(target("192.0.2.1:80"));
     auto young = connection(target("192.0.2.1:80"));
     const auto* newest = young.get();
@@ -68,7 +69,7 @@ TEST_F(IdlePoolTest, KeepsNoMoreThanItMay)
 {
     settings.idle_per_upstream = 2;
     settings.idle_total = 3;
-    IdlePool pool{settings};
+    IdlePool pool{settings, alone, 0};
     for (int i = 0; i < 4; ++i) pool.put(connection(target("192.0.2.1:80")));
     EXPECT_EQ(pool.size(), 2U);
     pool.put(connection(target("192.0.2.2:80")));
@@ -80,7 +81,7 @@ TEST_F(IdlePoolTest, KeepsNoMoreThanItMay)
 
 TEST_F(IdlePoolTest, ForgetsOneThatHasSomethingUnaskedToSay)
 {
-    IdlePool pool{settings};
+    IdlePool pool{settings, alone, 0};
     auto chatty = connection(target("192.0.2.1:80"));
     chatty->received.append("HTTP/1.1 408 Request Timeout\r\n\r\n");
     pool.put(std::move(chatty));
@@ -91,7 +92,7 @@ TEST_F(IdlePoolTest, ForgetsOneThatHasSomethingUnaskedToSay)
 TEST_F(IdlePoolTest, ClosesWhatIsIdleTooLong)
 {
     settings.idle_limit = std::chrono::milliseconds{60};
-    IdlePool pool{settings};
+    IdlePool pool{settings, alone, 0};
     pool.put(connection(target("192.0.2.1:80")));
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{5};
     while (pool.size() > 0 && std::chrono::steady_clock::now() < until) io.run_one_for(std::chrono::milliseconds{100});
