@@ -60,7 +60,8 @@ private:
     static void on_idle_expired(void* self) noexcept;
     Deadline idle_deadline;
     class IdlePool* pool = nullptr; // set while it waits there
-    bool taken_over = false;        // by another worker: what is left of it waits for its own
+    Deadline::Clock::time_point kept_since{};
+    bool taken_over = false; // by another worker: what is left of it waits for its own
     std::size_t hash = 0;
     Connection* older = nullptr;
     Connection* newer = nullptr;

@@ -93,13 +93,16 @@ ConnectionPtr IdlePool::take_out(Connection& connection)
     return owned;
 }
 
-/// For another worker, on its thread.
+/// For another worker, on its thread. The one that has waited longest: it is missed least.
 ConnectionPtr IdlePool::hand_over(std::size_t hash, const Target& target, const tls::DialContext* accepts,
                                   DeadlineWheel& wheel)
 {
-    auto* newest = newest_of(hash, target);
-    if (newest == nullptr) return nullptr;
-    auto& kept = **newest;
+    const auto bucket = idle_.find(hash);
+    if (bucket == idle_.end()) return nullptr;
+    auto& list = bucket->second;
+    const auto at = std::find_if(list.begin(), list.end(), [&](const auto& p) { return p->target == target; });
+    if (at == list.end() || Deadline::Clock::now() - (*at)->kept_since < settings_.idle_own) return nullptr;
+    auto& kept = **at;
     if (!kept.received.empty() || (target.tls && kept.accepted_by.get() != accepts)) return nullptr;
     auto stream = kept.stream->move_to(wheel);
     if (stream == nullptr) return nullptr;
@@ -193,7 +196,8 @@ void IdlePool::put(ConnectionPtr connection)
     (newest_ != nullptr ? newest_->newer : oldest_) = connection.get();
     newest_ = connection.get();
     connection->stream->expire_at(Deadline::Clock::time_point::max());
-    connection->idle_deadline.expire_after(settings_.idle_limit);
+    connection->kept_since = Deadline::Clock::now();
+    connection->idle_deadline.expire_at(connection->kept_since + settings_.idle_limit);
     list.push_back(std::move(connection));
     if (place_ != nullptr) place_->count(hash, 1);
     if (++size_ > settings_.idle_total) unlink(*oldest_);

@@ -3,6 +3,7 @@
 #include "tests/end_to_end/scene.h"
 
 #include <set>
+#include <thread>
 
 namespace gw::lab {
 namespace {
@@ -17,8 +18,8 @@ protected:
                "\nlisteners: [{name: public, bind: [\"10.0.1.1:8500\"], protocol: http}]\nroutes: [{to: \"" +
                std::string{url} + "\"}]\n";
     }
-    /// Each over a connection of its own, one after another; how many were answered well. Who has seen the end knows
-    /// that the gateway is done with the server's connection, too.
+    /// Each over a connection of its own, one after another and not too fast, so that each is surplus by then; how many
+    /// were answered well. Who has seen the end knows that the gateway is done with the server's connection, too.
     int asks(int count)
     {
         int good = 0;
@@ -26,6 +27,7 @@ protected:
             auto socket = network.client("10.0.1.2").dials("10.0.1.1:8500");
             socket.sends(request("GET", "/", "site.example", "Connection: close\r\n"));
             good += socket.receives_all().starts_with("HTTP/1.1 200 ") ? 1 : 0;
+            std::this_thread::sleep_for(Milliseconds{40}); // a light load is meant
         }
         return good;
     }

@@ -40,6 +40,7 @@ GenerationPtr generation(std::uint64_t number, std::string to = {})
                                                 {},
                                                 {}});
     made->session.access.format = AccessLog::Format::off;
+    made->upstream.idle_own = 0ms;
     return made;
 }
 

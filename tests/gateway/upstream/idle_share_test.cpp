@@ -84,6 +84,7 @@ struct Side {
 
 class IdleShareTest : public ::testing::Test {
 protected:
+    IdleShareTest() { settings.idle_own = 0ms; }
     Settings settings;
     IdleShare share{3};
 };
@@ -110,23 +111,34 @@ TEST_F(IdleShareTest, GivesToOneWhatAnotherKeeps)
     EXPECT_EQ(holder.io.poll(), 0U) << "the one before hears of it still";
 }
 
-TEST_F(IdleShareTest, GivesTheNewestFirst)
+TEST_F(IdleShareTest, GivesTheOneThatHasWaitedLongest)
 {
     Side holder{share, 0, settings}, taker{share, 1, settings};
     const auto older = holder.keeps(target());
     const auto newer = holder.keeps(target());
     const auto taken = taker.takes_over(target());
     ASSERT_NE(taken, nullptr);
-    EXPECT_EQ(taker.reads(*taken->stream, newer, "you"), "you");
+    EXPECT_EQ(taker.reads(*taken->stream, older, "you"), "you");
     EXPECT_EQ(holder.pool->size(), 1U);
+}
+
+TEST_F(IdleShareTest, GivesNoneThatWasUsedJustNow)
+{
+    settings.idle_own = 1h;
+    Side holder{share, 0, settings}, taker{share, 1, settings};
+    const auto far = holder.keeps(target());
+    EXPECT_EQ(taker.takes_over(target()), nullptr);
+    settings.idle_own = 0ms;
+    holder.pool->renew(settings);
+    EXPECT_NE(taker.takes_over(target()), nullptr);
 }
 
 TEST_F(IdleShareTest, GivesNoneThatHasEndedOrSpoken)
 {
     Side holder{share, 0, settings}, taker{share, 1, settings};
-    const auto good = holder.keeps(target());
     const auto ended = holder.keeps(target());
     const auto chatty = holder.keeps(target());
+    const auto good = holder.keeps(target());
     ::shutdown(ended.number(), SHUT_WR);
     ASSERT_EQ(::send(chatty.number(), "HTTP/1.1 408 \r\n\r\n", 17, 0), 17);
 
