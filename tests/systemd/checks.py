@@ -68,7 +68,9 @@ def without_inspection_it_is_back_sooner():
     open(FILE, "w").write(good.replace("mode: block", "mode: off"))
     run("systemctl", "reload", "gateway")
     assert answered(PUBLIC, ATTACK) == 200, "it still inspects"
+    until(lambda: status()["known_good"], 60)  # else kills so soon lead back to the one before
     figures = kill_keepers()
+    assert answered(PUBLIC, ATTACK) == 200, "it inspects again"
     open(FILE, "w").write(good)
     run("systemctl", "reload", "gateway")
     return figures
@@ -76,12 +78,13 @@ def without_inspection_it_is_back_sooner():
 
 def kill_keepers(kills=10):
     pressing = Load(PUBLIC)
-    kill_times, kept = [], []
+    kill_times, successors, kept = [], [], []
     for _ in range(kills):
         keeper = int(shown("MainPID"))
         kill_times.append(time.monotonic())
         os.kill(keeper, signal.SIGKILL)
         until(lambda: shown("MainPID") not in (str(keeper), "0"))
+        successors.append(time.monotonic())
         kept.append(int(shown("NFileDescriptorStore")))
         until(lambda: shown("ActiveState") == "active", 30)
         time.sleep(3)  # load on each successor; and twenty starts a minute are the limit
@@ -94,8 +97,9 @@ def kill_keepers(kills=10):
     silences.sort()
     # Those under way at a kill, or begun before the last process has ended, are lost, whatever the client calls it.
     lost = [row for row in rows if row[2] in ("ConnectionResetError", "RemoteDisconnected", "IncompleteRead")]
-    late = max([min(began - killed for killed in kill_times if killed < ended) for began, ended, _ in lost], default=0)
-    assert len(lost) + len(answers) == len(rows) and late < 0.05, f"{outcomes(rows)}; lost {ms(late)} after a kill"
+    lives = list(zip(kill_times, successors))
+    late = [began for began, ended, _ in lost if not any(began < successor and killed < ended for killed, successor in lives)]
+    assert len(lost) + len(answers) == len(rows) and not late, f"{outcomes(rows)}; {len(late)} lost by a successor"
     assert min(kept) > 0, kept
     return (
         f"{kills} kills, {outcomes(rows)}; no answer for {ms(silences[0])}, {ms(silences[kills // 2])}, {ms(silences[-1])} "
@@ -187,7 +191,8 @@ def a_restart_comes_back():
     rows = pressing.ended()
     assert {row[2] for row in rows} <= {200, "ConnectionRefusedError", "ConnectionResetError"}, outcomes(rows)
     refused = [end for _, end, outcome in rows if outcome != 200]
-    return f"after {ms(took)}, refusing for {ms(max(refused) - min(refused))} of it; none under way was cut short"
+    refusing = ms(max(refused) - min(refused)) if refused else "no time"  # nobody may have come just then
+    return f"after {ms(took)}, refusing for {refusing} of it; none under way was cut short"
 
 
 def a_wrong_file_is_tried_once():
