@@ -1,6 +1,7 @@
 """The programs that are compared. Each takes over the same connections by TPROXY and goes on with the client's address;
 what it cannot do, it does not take part in."""
 
+import json
 import resource
 import shutil
 import socket
@@ -69,6 +70,10 @@ class Peer:
     def start(self, workers, inspects):
         self.steer()
         self.child = self.begin(workers, inspects)
+        self.get_ready()
+
+    def get_ready(self):
+        """Waits for what follows a start and nothing else: the work is measured."""
 
     def stop(self):
         child, self.child = self.child, None
@@ -97,7 +102,7 @@ class Gateway(Peer):
     start_limit = 20
 
     def missing(self):
-        absent = [each for each in ("gatewayd", "gateway-inspector") if not (self.lab.programs / each).exists()]
+        absent = [each for each in ("gatewayd", "gatewayctl", "gateway-inspector") if not (self.lab.programs / each).exists()]
         return f"{', '.join(absent)} not in {self.lab.programs}" if absent else ""
 
     def version(self):
@@ -137,6 +142,14 @@ class Gateway(Peer):
             child = self.lab.start("gateway", words, "gateway", {"NOTIFY_SOCKET": str(notify)})
             self.lab.wait_until(lambda: heard(ear, b"READY=1"), f"gatewayd ({file})", child, self.start_limit)
         return child
+
+    def get_ready(self):
+        """The second data process reads and compiles everything once more, two seconds after the first."""
+        self.lab.wait_until(self.has_standby, "the second data process", self.child, self.start_limit)
+
+    def has_standby(self):
+        status = run(str(self.lab.programs / "gatewayctl"), "--socket", str(self.socket()), "status", "--json", check=False)
+        return bool(status) and json.loads(status).get("standby_ready", False)
 
 
 def heard(ear, word):
