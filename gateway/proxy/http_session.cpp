@@ -2,6 +2,7 @@
 
 #include "gateway/http/path.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 #include <vector>
@@ -336,6 +337,12 @@ Task<Result<HttpSession::Next>> serve_one(const Client& client, const Surroundin
     co_return co_await session.serve();
 }
 
+/// Not one that has the client's port, or has told the server of it: it serves nobody else.
+bool may_share(const upstream::Connection& used)
+{
+    return used.target.proxy_header.empty() && used.target.source_port == 0;
+}
+
 } // namespace
 
 Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
@@ -347,16 +354,26 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
         live.waiting = true;
         if (client.received.empty()) {
             const auto& limits = around.site.settings;
-            client.stream.expire_after(around.draining == Draining::now ? limits.first_request_limit
-                                                                        : limits.keep_alive_limit);
-            const auto ready = co_await client.stream.wait_readable();
+            const auto now = Clock::now();
+            const auto until =
+                now + (around.draining == Draining::now ? limits.first_request_limit : limits.keep_alive_limit);
+            const bool is_at_hand = kept.upstream != nullptr && may_share(*kept.upstream);
+            client.stream.expire_at(is_at_hand ? std::min(until, now + limits.at_hand_limit) : until);
+            auto ready = co_await client.stream.wait_readable();
+            if (!ready && is_at_hand && ready.error().fault == Fault::timed_out && Clock::now() < until) {
+                // Another connection of this client may use it, and there are bounds to what waits there.
+                around.dialer.give_back(std::move(kept.upstream));
+                client.stream.expire_at(until);
+                ready = co_await client.stream.wait_readable();
+            }
             if (!ready) break; // however it ends, that loses nothing
         }
         const auto next = co_await serve_one(client, around, kept, live, observer);
         if (!next) co_return next.error();
         if (*next == HttpSession::Next::upgraded) co_return std::move(kept.upstream);
         if (*next == HttpSession::Next::close) break;
-        // One that carries this client's address serves nobody else: it stays at hand. Others go back at once.
+        // One that carries this client's address serves few others: it stays at hand for a moment. Others go back at
+        // once.
         auto& used = kept.upstream;
         const bool shared = used != nullptr && !used->target.source && used->target.proxy_header.empty();
         if (shared && client.received.empty()) around.dialer.give_back(std::move(used));

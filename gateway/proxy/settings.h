@@ -11,6 +11,7 @@ struct Settings {
     http::Limits limits;
     std::chrono::milliseconds head_limit{10'000};           ///< first byte of a request to its last header
     std::chrono::milliseconds keep_alive_limit{60'000};     ///< between requests
+    std::chrono::milliseconds at_hand_limit{1'000};         ///< so long a client's own upstream connection is with it
     std::chrono::milliseconds first_request_limit{1'000};   ///< of a connection without one when the gateway stops
     std::chrono::milliseconds body_idle_limit{30'000};      ///< no byte of a body in either direction
     std::chrono::milliseconds upgraded_idle_limit{600'000}; ///< WebSocket and the like

@@ -130,6 +130,28 @@ TEST_F(Appliance, GivesOneOfAnHttpClientsConnectionsItsPort)
 
 // --- where it cannot be
 
+// Thousands of clients that wait would hold as many connections of a server otherwise.
+TEST_F(Appliance, HoldsNoUpstreamConnectionForAClientThatWaits)
+{
+    std::atomic<int> ended{0};
+    Origin origin(network.servers(), "10.0.2.11:80", [&](Origin::Connection& connection) {
+        while (receive_message(connection).whole) connection.sends(answer(200, "here"));
+        ++ended;
+    });
+    gateway.runs_with("timeouts: {upstream_idle: 50ms, keep_alive: 60s}\n" + intercepting());
+    auto socket = network.client("10.0.1.3").dials("10.0.2.11:80");
+    const auto is_answered = [&] {
+        socket.sends(request("GET", "/", "a.example"));
+        return receive_message(socket).head.starts_with("HTTP/1.1 200");
+    };
+    EXPECT_TRUE(is_answered());
+    EXPECT_TRUE(is_answered());
+    EXPECT_EQ(origin.connections(), 1u) << "at hand for the next request";
+    EXPECT_TRUE(eventually([&] { return ended == 1; }));
+    EXPECT_TRUE(is_answered()) << "the client's own goes on";
+    EXPECT_EQ(origin.connections(), 2u);
+}
+
 TEST_F(Appliance, HasPortsForManyDestinationsOutOfAFew)
 {
     network.gateway().sets("net/ipv4/ip_local_port_range", "40000 40009");
