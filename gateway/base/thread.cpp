@@ -8,6 +8,9 @@ namespace gw {
 
 void keep_only_descriptors(std::vector<int> kept)
 {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
     if (::unshare(CLONE_FILES) != 0) return;
     std::sort(kept.begin(), kept.end());
     unsigned next = 0;

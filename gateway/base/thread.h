@@ -21,8 +21,8 @@ template <class Work> std::thread start_quiet_thread(Work work)
 
 /// The calling thread has a table of descriptors of its own from now on, and of those there were only `kept` in it.
 /// What the rest of the process closes is closed then, whatever this thread is at: a killed process, all of whose
-/// threads have to end first where they share one, lets go of its rules earlier. Where the system refuses, nothing
-/// changes (unshare(2), CLONE_FILES).
+/// threads have to end first where they share one, lets go of its rules earlier. Where the system refuses, they stay in
+/// common (unshare(2), CLONE_FILES). It gets no signals from now on, whose handlers write to descriptors of the others.
 void keep_only_descriptors(std::vector<int> kept);
 
 } // namespace gw

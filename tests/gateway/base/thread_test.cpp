@@ -56,5 +56,17 @@ TEST(KeepOnlyDescriptors, LetsOthersCloseTheirsAndKeepsWhatWasNamed)
     EXPECT_EQ(named.read_one(), 0) << "its table goes with it";
 }
 
+// Asio's handlers tell the loop by a pipe, which that thread does not have any more: the signal would be lost.
+TEST(KeepOnlyDescriptors, LeavesSignalsToTheOthers)
+{
+    std::thread thread{[] {
+        keep_only_descriptors({});
+        sigset_t blocked;
+        ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) EXPECT_EQ(::sigismember(&blocked, number), 1);
+    }};
+    thread.join();
+}
+
 } // namespace
 } // namespace gw
