@@ -261,6 +261,7 @@ private:
         store_.exchange(held, std::move(added)); // those that no listener needs any more close here
         in_force_.loaded = std::make_unique<Loaded>(std::move(next));
         ++in_force_.generation;
+        if (is_start) rules_.sweep_leftovers(in_force_.loaded->settings.netfilter);
         rules_.alive(); // it has just answered
         data_.changed();
         note_captures();

@@ -22,7 +22,7 @@ struct Pulse::State : std::enable_shared_from_this<State> {
 
     boost::asio::io_context& io;
     const Limits limits;
-    std::vector<netfilter::Heartbeat> heartbeats;
+    std::vector<netfilter::Heartbeat> heartbeats; // as many to its end
     std::mutex mutex;
     std::condition_variable wake;
     Clock::time_point turned_at = Clock::now();
@@ -68,7 +68,7 @@ void Pulse::State::run()
 {
     std::vector<int> sockets;
     for (const auto& heartbeat : heartbeats) sockets.push_back(heartbeat.socket().number());
-    keep_only_descriptors(std::move(sockets));
+    keep_only_descriptors(sockets);
     std::unique_lock lock{mutex};
     while (!wake.wait_for(lock, limits.interval, [this] { return ended; })) {
         ask_for_turn();
@@ -91,6 +91,8 @@ Pulse::~Pulse()
     state_->wake.notify_one();
     thread_.join();
 }
+
+std::size_t Pulse::heartbeats() const { return state_->heartbeats.size(); }
 
 void Pulse::beaten()
 {

@@ -31,6 +31,8 @@ public:
     Pulse(const Pulse&) = delete;
     Pulse& operator=(const Pulse&) = delete;
 
+    /// How many there are.
+    std::size_t heartbeats() const;
     /// The keeper has just beaten.
     void beaten();
     /// No beat comes from here until the keeper has beaten again.

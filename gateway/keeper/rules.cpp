@@ -83,7 +83,7 @@ Result<> Rules::open(const netfilter::Settings& settings)
 Result<> Rules::guard(const config::Settings& settings)
 {
     const auto plan = netfilter::make_plan(settings.netfilter, captures_of(settings.listeners, {}), {});
-    if (plan.captures.empty()) return clear(settings.netfilter);
+    if (plan.captures.empty()) return {};
     if (const auto opened = open(settings.netfilter); !opened) return opened.error();
     return installer_->guard(plan);
 }
@@ -103,6 +103,13 @@ Result<> Rules::clear(const netfilter::Settings& settings)
     return cleared;
 }
 
+void Rules::sweep_leftovers(const netfilter::Settings& settings)
+{
+    if (installer_ != nullptr) return;
+    const auto cleared = clear(settings);
+    if (!cleared) log::warning("what an earlier gatewayd has left: " + describe(cleared.error()));
+}
+
 Result<> Rules::put(const config::Settings& settings, const std::vector<link::SocketName>& sockets)
 {
     auto done = put_captures(settings.netfilter, captures_of(settings.listeners, sockets));
@@ -115,7 +122,7 @@ Result<> Rules::put(const config::Settings& settings, const std::vector<link::So
 Result<> Rules::put_captures(const netfilter::Settings& settings, std::vector<netfilter::Capture> captures)
 {
     const bool lingers = captures.empty() && (installed() || adopted_);
-    if (captures.empty() && !lingers) return clear(settings);
+    if (captures.empty() && !lingers) return installer_ == nullptr ? Result<>{} : clear(settings);
     if (const auto opened = open(settings); !opened) return opened.error();
     // Before the interfaces are read: what changes from now on is not missed.
     if (const auto following = follow_kernel(settings); !following) return following.error();
@@ -138,7 +145,9 @@ void Rules::put_in_force()
         log::warning_once("interface " + name, "no rule can name the interface " + name +
                                                    ": nothing that arrives there is captured; rename it with: ip link "
                                                    "set dev OLD name NEW");
-    if (pulse_ == nullptr) pulse_ = std::make_unique<Pulse>(io_, installer_->heartbeats());
+    auto heartbeats = installer_->heartbeats();
+    if (pulse_ == nullptr || pulse_->heartbeats() != heartbeats.size())
+        pulse_ = std::make_unique<Pulse>(io_, std::move(heartbeats));
 }
 
 void Rules::insist(const config::Settings& settings, const std::vector<link::SocketName>& sockets)

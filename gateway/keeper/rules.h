@@ -23,9 +23,12 @@ public:
     void when_changed(std::function<void()> changed) { changed_ = std::move(changed); }
 
     /// What is to be closed when the gateway is down is closed from now on, long before anything can be captured, and
-    /// what a killed process has left is swept.
+    /// what a killed process has left of captures is swept.
     /// Errors: of `netfilter::Installer`.
     Result<> guard(const config::Settings& settings);
+    /// Once the first configuration serves and captures nothing: takes away what one that was killed has left, its
+    /// guard too. Not before, or what is closed would open for a configuration that does not work.
+    void sweep_leftovers(const netfilter::Settings& settings);
     /// Makes the kernel hold what these listeners ask for. None of them intercepts: nothing, or when something did
     /// until now, what its connections under way need. On error everything is as before. Errors: of
     /// `netfilter::Installer`.

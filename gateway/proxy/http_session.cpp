@@ -337,6 +337,12 @@ Task<Result<HttpSession::Next>> serve_one(const Client& client, const Surroundin
     co_return co_await session.serve();
 }
 
+/// Whoever waits for a request ends now.
+bool must_end(const Surroundings& around)
+{
+    return around.draining == Draining::now || (around.shedding != nullptr && around.shedding->load());
+}
+
 /// Not one that has the client's port, or has told the server of it: it serves nobody else.
 bool may_share(const upstream::Connection& used)
 {
@@ -363,6 +369,7 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
             if (!ready && is_at_hand && ready.error().fault == Fault::timed_out && Clock::now() < until) {
                 // Another connection of this client may use it, and there are bounds to what waits there.
                 around.dialer.give_back(std::move(kept.upstream));
+                if (must_end(around)) break; // it was told so while it had its turn coming
                 client.stream.expire_at(until);
                 ready = co_await client.stream.wait_readable();
             }

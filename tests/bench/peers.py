@@ -149,7 +149,7 @@ class Gateway(Peer):
 
     def has_standby(self):
         status = run(str(self.lab.programs / "gatewayctl"), "--socket", str(self.socket()), "status", "--json", check=False)
-        return bool(status) and json.loads(status).get("standby_ready", False)
+        return status.startswith("{") and json.loads(status).get("standby_ready", False)
 
 
 def heard(ear, word):

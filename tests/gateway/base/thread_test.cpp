@@ -3,7 +3,11 @@
 #include "gateway/base/descriptor.h"
 
 #include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <semaphore>
@@ -54,6 +58,27 @@ TEST(KeepOnlyDescriptors, LetsOthersCloseTheirsAndKeepsWhatWasNamed)
     done.release();
     thread.join();
     EXPECT_EQ(named.read_one(), 0) << "its table goes with it";
+}
+
+TEST(KeepOnlyDescriptors, CanStillWakeALoop)
+{
+    boost::asio::io_context io{1};
+    boost::asio::steady_timer far{io, std::chrono::minutes{1}};
+    far.async_wait([](boost::system::error_code) {});
+    std::binary_semaphore parted{0}, waits{0};
+    std::thread thread{[&] {
+        keep_only_descriptors({});
+        parted.release();
+        waits.acquire();
+        std::this_thread::sleep_for(std::chrono::milliseconds{50}); // it sleeps by then, or there is nothing to see
+        boost::asio::post(io, [&] { io.stop(); });
+    }};
+    parted.acquire();
+    boost::asio::post(io, [&] { waits.release(); }); // then it goes to wait for its timer
+    const auto began = std::chrono::steady_clock::now();
+    io.run();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{30}) << "it slept on";
+    thread.join();
 }
 
 // Asio's handlers tell the loop by a pipe, which that thread does not have any more: the signal would be lost.

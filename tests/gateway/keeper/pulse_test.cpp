@@ -2,6 +2,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 /// Without rules a beat arrives at the socket it was sent from.
 class PulseTest : public ::testing::Test {
 protected:
+    PulseTest() { far.async_wait([](boost::system::error_code) {}); } // so that the loop sleeps in the kernel
     std::vector<netfilter::Heartbeat> copies() const
     {
         std::vector<netfilter::Heartbeat> heartbeats;
@@ -37,6 +39,7 @@ protected:
     }
 
     boost::asio::io_context io{1};
+    boost::asio::steady_timer far{io, 1h};
     netfilter::Heartbeat heartbeat = netfilter::Heartbeat::open().value();
     Pulse pulse{io, copies(), {.interval = 10ms, .late = 100ms, .silent = 300ms, .longest = 1'000ms}};
 };
