@@ -343,10 +343,10 @@ bool must_end(const Surroundings& around)
     return around.draining == Draining::now || (around.shedding != nullptr && around.shedding->load());
 }
 
-/// Not one that has the client's port, or has told the server of it: it serves nobody else.
+/// Not one that has the client's port, has told the server of it, or is taken for one user: it serves nobody else.
 bool may_share(const upstream::Connection& used)
 {
-    return used.target.proxy_header.empty() && used.target.source_port == 0;
+    return used.target.proxy_header.empty() && used.target.source_port == 0 && !used.personal;
 }
 
 } // namespace
@@ -382,7 +382,7 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
         // One that carries this client's address serves few others: it stays at hand for a moment. Others go back at
         // once.
         auto& used = kept.upstream;
-        const bool shared = used != nullptr && !used->target.source && used->target.proxy_header.empty();
+        const bool shared = used != nullptr && !used->target.source && may_share(*used);
         if (shared && client.received.empty()) around.dialer.give_back(std::move(used));
         if (around.draining == Draining::now && client.received.empty()) break;
         client.received.release_if_empty();
@@ -391,7 +391,8 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
     live.waiting = false;
     // One that has introduced this client, with its port, can serve nobody who comes later.
     auto& used = kept.upstream;
-    if (used != nullptr && used->target.proxy_header.empty()) around.dialer.give_back(std::move(used));
+    if (used != nullptr && used->target.proxy_header.empty() && !used->personal)
+        around.dialer.give_back(std::move(used));
     co_return upstream::ConnectionPtr{};
 }
 

@@ -123,6 +123,7 @@ private:
     Task<Result<>> send_response_streaming();
     Task<Result<>> send_response_collected();
     void encode_response();
+    bool asks_for_a_user() const;
     bool response_has_body() const;
     BodyForm client_form() const;
     bool client_may_keep() const;

@@ -2,6 +2,8 @@
 
 #include "gateway/http/encode.h"
 
+#include <algorithm>
+
 namespace gw::proxy {
 
 namespace {
@@ -102,10 +104,22 @@ bool HttpSession::client_may_keep() const
     return ends_by_itself || head_.minor_version == 1;
 }
 
+/// Some ways to say who one is hold for the connection, not the request: RFC 4559 section 6.
+bool HttpSession::asks_for_a_user() const
+{
+    return response_.status == 401 &&
+           std::any_of(response_.fields.begin(), response_.fields.end(), [](const http::Field& field) {
+               if (!http::same_name(field.name, "WWW-Authenticate")) return false;
+               const auto scheme = field.value.substr(0, field.value.find(' '));
+               return http::same_name(scheme, "NTLM") || http::same_name(scheme, "Negotiate");
+           });
+}
+
 void HttpSession::encode_response()
 {
     auto& out = response_out_;
     out.clear();
+    if (asks_for_a_user()) upstream_->personal = true;
     client_keeps_ = client_may_keep();
     http::append_status_line(out, response_.status, response_.reason);
     const auto& edits = plan_->response_headers;

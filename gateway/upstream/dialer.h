@@ -52,6 +52,7 @@ struct Connection {
     std::unique_ptr<Stream> stream;
     Buffer received;             ///< read, not yet used
     std::uint64_t exchanges = 0; ///< requests it has carried
+    bool personal = false;       ///< the upstream takes it for one user: no other client may use it
     /// Over TLS: by what its certificate was accepted, which the target does not say.
     std::shared_ptr<const tls::DialContext> accepted_by{};
 

@@ -179,6 +179,7 @@ void IdlePool::renew(const Settings& settings)
 
 void IdlePool::put(ConnectionPtr connection)
 {
+    if (connection->personal) return;
     const auto hash = hash_of(connection->target);
     const auto held = hold();
     remains_.clear();

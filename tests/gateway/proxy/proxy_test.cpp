@@ -313,6 +313,28 @@ TEST_F(ProxyTest, AsksAgainWhenAKeptConnectionHasGone)
     EXPECT_EQ(origin.connections, 2U);
 }
 
+// With NTLM and Negotiate who one is holds for the connection.
+TEST_F(ProxyTest, SharesNoConnectionThatTheUpstreamTakesForOneUser)
+{
+    for (const auto* scheme : {"NTLM", "negotiate TlRM"}) {
+        origin.connections = 0;
+        origin.reply = [&](const Asked& asked) {
+            return asked.target == "/user" ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+                                           : std::string{"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: "} + scheme +
+                                                 "\r\nContent-Length: 0\r\n\r\n";
+        };
+        const auto answer = answer_to("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /user HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(occurrences(answer, "200 OK"), 1U);
+        EXPECT_EQ(origin.connections, 1U) << "it is the client's own";
+        EXPECT_TRUE(dialer.kept.empty());
+    }
+    origin.reply = [](const Asked&) {
+        return "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n";
+    };
+    answer_to("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(dialer.kept.size(), 1U) << "Basic comes with each request";
+}
+
 TEST_F(ProxyTest, AnswersForAnUpstreamThatCannotBeReached)
 {
     dialer.failure = Error{Fault::refused, Side::upstream, "connect", {}};

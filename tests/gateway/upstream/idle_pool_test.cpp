@@ -54,6 +54,15 @@ TEST_F(IdlePoolTest, GivesOnlyToTheVerySameTarget)
     EXPECT_EQ(pool.size(), 0U);
 }
 
+TEST_F(IdlePoolTest, KeepsNoneThatBelongsToOneUser)
+{
+    IdlePool pool{settings, alone, 0};
+    auto used = connection(target("192.0.2.1:80"));
+    used->personal = true;
+    pool.put(std::move(used));
+    EXPECT_EQ(pool.size(), 0U);
+}
+
 TEST_F(IdlePoolTest, UsesTheNewestFirst)
 {
     IdlePool pool{settings, alone, 0};
