@@ -16,7 +16,10 @@ using Clock = std::chrono::steady_clock;
 /// Without rules a beat arrives at the socket it was sent from.
 class PulseTest : public ::testing::Test {
 protected:
-    PulseTest() { far.async_wait([](boost::system::error_code) {}); } // so that the loop sleeps in the kernel
+    PulseTest()
+    {
+        far.async_wait([](boost::system::error_code) {});
+    } // so that the loop sleeps in the kernel
     std::vector<netfilter::Heartbeat> copies() const
     {
         std::vector<netfilter::Heartbeat> heartbeats;
