@@ -5,11 +5,8 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/inet_diag.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <map>
-#include <memory>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -249,75 +246,6 @@ RouteReply HostTables::route(const RouteQuestion& question)
     const int failed = kernel_.exchange(message, note_reply, &reply);
     if (failed != 0) reply = RouteReply{RouteReply::Kind::refused, failed, {}, {}, 0};
     return reply;
-}
-
-namespace {
-
-// Bits of inet_diag_req_v2.
-constexpr std::uint32_t listening = 1U << 10;  // TCP_LISTEN
-constexpr std::uint32_t handshaking = 1U << 3; // TCP_SYN_RECV
-
-int note_socket(const nlmsghdr* message, void* data)
-{
-    if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY) return MNL_CB_OK;
-    const auto* found = static_cast<const inet_diag_msg*>(mnl_nlmsg_get_payload(message));
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(found->id.idiag_src);
-    Endpoint at{Address::v4({bytes[0], bytes[1], bytes[2], bytes[3]}), ntohs(found->id.idiag_sport)};
-    if (found->idiag_family == AF_INET6) {
-        std::array<std::uint8_t, 16> sixteen;
-        std::copy_n(bytes, sixteen.size(), sixteen.begin());
-        at.address = Address::v6(sixteen);
-    }
-    static_cast<std::vector<Endpoint>*>(data)->push_back(at);
-    return MNL_CB_OK;
-}
-
-int read_sockets(mnl_socket* socket, std::uint8_t family, std::uint32_t states, std::vector<Endpoint>& into)
-{
-    Request request;
-    nlmsghdr* message = mnl_nlmsg_put_header(request.bytes.data());
-    message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-    message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    message->nlmsg_seq = family;
-    auto* wanted = static_cast<inet_diag_req_v2*>(mnl_nlmsg_put_extra_header(message, sizeof(inet_diag_req_v2)));
-    wanted->sdiag_family = family;
-    wanted->sdiag_protocol = IPPROTO_TCP;
-    wanted->idiag_states = states;
-    if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0) return errno;
-    alignas(nlmsghdr) std::array<char, 32 * 1024> buffer;
-    for (;;) {
-        const auto size = mnl_socket_recvfrom(socket, buffer.data(), buffer.size());
-        if (size < 0 && errno == EINTR) continue;
-        if (size < 0) return errno;
-        const int more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(size), family,
-                                    mnl_socket_get_portid(socket), note_socket, &into);
-        if (more < 0) return errno;
-        if (more == MNL_CB_STOP) return 0;
-    }
-}
-
-/// Their own ends.
-Result<std::vector<Endpoint>> sockets_in(std::uint32_t states)
-{
-    const auto close = [](mnl_socket* socket) { mnl_socket_close(socket); };
-    const std::unique_ptr<mnl_socket, decltype(close)> socket(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC), close);
-    if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) return system_error("opening sock_diag");
-    std::vector<Endpoint> found;
-    for (const auto family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}})
-        if (auto read = result_of(read_sockets(socket.get(), family, states, found), "reading the TCP sockets"); !read)
-            return read.error();
-    return found;
-}
-
-} // namespace
-
-Result<std::vector<Endpoint>> listening_sockets() { return sockets_in(listening); }
-
-Result<std::size_t> handshakes_under_way()
-{
-    const auto found = sockets_in(handshaking);
-    if (!found) return found.error();
-    return found->size();
 }
 
 } // namespace gw::netfilter

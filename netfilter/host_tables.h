@@ -76,11 +76,4 @@ private:
     Rtnetlink kernel_;
 };
 
-/// TCP sockets of this network that listen. Costs nothing for connections, however many. Errors: `system`.
-Result<std::vector<Endpoint>> listening_sockets();
-
-/// TCP connections to this network's sockets of which the client's first packet was answered and its second has not
-/// come. The kernel looks through all connections for that. Errors: `system`.
-Result<std::size_t> handshakes_under_way();
-
 } // namespace gw::netfilter

@@ -1,7 +1,7 @@
 #include "gateway/keeper/leaving.h"
 
 #include "gateway/base/log.h"
-#include "netfilter/host_tables.h"
+#include "netfilter/tcp_sockets.h"
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>

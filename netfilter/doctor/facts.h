@@ -4,6 +4,7 @@
 #include "netfilter/doctor/ruleset.h"
 #include "netfilter/doctor/subject.h"
 #include "netfilter/host_tables.h"
+#include "netfilter/tcp_sockets.h"
 
 #include <map>
 #include <optional>
@@ -45,10 +46,10 @@ struct Facts {
     std::optional<std::vector<Feature>> features{};
     bool iptables = false; ///< there is a program that could hold the rules in place of nft
     std::vector<Journey> journeys{};
-    std::optional<std::vector<Endpoint>> sockets{}; ///< that listen, TCP
-    std::optional<DescriptorLimit> descriptors{};   ///< of the daemon
-    std::vector<std::string> services{};            ///< running, that change networks: "systemd-networkd", ...
-    bool networkd_keeps_foreign_rules = false;      ///< its configuration says so
+    std::optional<std::vector<netfilter::ListeningSocket>> sockets{};
+    std::optional<DescriptorLimit> descriptors{}; ///< of the daemon
+    std::vector<std::string> services{};          ///< running, that change networks: "systemd-networkd", ...
+    bool networkd_keeps_foreign_rules = false;    ///< its configuration says so
     bool docker_user_chain = false;
     std::vector<std::string> unread{};
 

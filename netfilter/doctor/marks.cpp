@@ -231,10 +231,10 @@ void diagnose_routes(const Facts& facts, const Subject& subject, Report& report)
 
 namespace {
 
-bool somebody_listens(const std::vector<Endpoint>& sockets, bool v6, std::uint16_t port)
+bool somebody_listens(const std::vector<netfilter::ListeningSocket>& sockets, bool v6, std::uint16_t port)
 {
-    return std::any_of(sockets.begin(), sockets.end(), [&](const Endpoint& at) {
-        return at.port == port && (at.address.is_v6() == v6 || (at.address.is_v6() && at.address.is_unspecified()));
+    return std::any_of(sockets.begin(), sockets.end(), [&](const netfilter::ListeningSocket& socket) {
+        return socket.at.port == port && (socket.at.address.is_v6() == v6 || socket.both_families);
     });
 }
 

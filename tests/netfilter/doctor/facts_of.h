@@ -83,7 +83,7 @@ inline Facts healthy_facts()
     facts.features = std::vector<Feature>{{"kernel-nftables", true, ""}, {"kernel-tproxy-ipv4", true, ""}};
     facts.journeys = {journey(Journey::Purpose::to_server, Kind::forwarded, "outside"),
                       journey(Journey::Purpose::captured, Kind::delivered, "lo", "inside")};
-    facts.sockets = std::vector<Endpoint>{{Address::v4({127, 0, 0, 1}), 40'001}};
+    facts.sockets = std::vector<netfilter::ListeningSocket>{{{Address::v4({127, 0, 0, 1}), 40'001}}};
     facts.descriptors.emplace().hard = 1'000'000;
     return facts;
 }
