@@ -202,7 +202,9 @@ Type listener()
          list(text("an address and port", judge_endpoint, endpoint_pattern), 1, 256),
          {},
          "Addresses of this host where clients connect to the gateway itself, or where the rules of `mode: external` "
-         "lead. Port 0: one the kernel chooses. With `mode: external`, `[::]` alone serves IPv4 as well.",
+         "lead. Port 0: one the kernel chooses. With `mode: external`, `[::]` alone serves IPv4 as well. Where "
+         "another program listens already, also another gateway, a start or a change waits two seconds for it to "
+         "end, and then fails.",
          apply_bind},
         {"protocol", word({{"auto"}, {"http"}, {"tls"}, {"tcp"}, {"udp"}}), "auto",
          "What clients speak. `auto` looks at the first bytes; `tcp` passes everything on unseen. With `intercept: "

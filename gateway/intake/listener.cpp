@@ -41,7 +41,7 @@ Error privilege_error(const Endpoint& at)
 Error address_error(const Endpoint& at)
 {
     switch (errno) {
-    case EADDRINUSE: return error_with(Fault::refused, at.text() + " is in use by another program; see `ss -ltnp`");
+    case EADDRINUSE: return address_in_use(at);
     case EACCES:
     case EPERM:
         return error_with(Fault::denied, at.text() + ": not allowed; a port below 1024 needs root or "
@@ -174,6 +174,12 @@ Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& liste
         if (options.datagrams) add_reply_sockets(all, listener, at.address.is_v6(), workers);
     }
     return all;
+}
+
+Error address_in_use(const Endpoint& at)
+{
+    const boost::system::error_code cause{EADDRINUSE, boost::system::system_category()};
+    return {Fault::refused, Side::gateway, at.text() + " is in use by another program; see `ss -ltnp`", cause};
 }
 
 Result<> let_begin(int listening_socket, bool may)

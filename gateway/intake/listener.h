@@ -26,6 +26,9 @@ struct ListeningSocket {
 Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& listener, std::size_t workers,
                                                    const Settings& settings, std::uint32_t own_mark);
 
+/// That somebody else has the address, as `open_listener` says it: `refused`.
+Error address_in_use(const Endpoint& at);
+
 /// Whether connections may begin at a listening socket of TCP. While they may not, a SYN is dropped, and the client
 /// sends it again after a second; a connection that had begun gets ready and can be accepted. Holds for all copies of
 /// the descriptor. Errors: `system`.

@@ -12,10 +12,10 @@
 #include "gateway/keeper/doctor.h"
 #include "gateway/keeper/leaving.h"
 #include "gateway/keeper/load.h"
+#include "gateway/keeper/port_sharing.h"
 #include "gateway/keeper/predecessors.h"
 #include "gateway/keeper/rules.h"
 #include "gateway/keeper/service_manager.h"
-#include "gateway/keeper/sockets.h"
 #include "gateway/keeper/succession.h"
 #include "gateway/keeper/upgrade.h"
 
@@ -131,11 +131,8 @@ private:
         in_force_.workers = control.workers != 0 ? control.workers : std::max(1U, std::thread::hardware_concurrency());
 
         const auto opened = server_.open_unix(control.socket, control.group);
-        if (!opened)
-            co_return Error{opened.error().fault == Fault::refused ? Fault::denied : Fault::system,
-                            Side::gateway,
-                            describe(opened.error()),
-                            {}};
+        const auto fault = !opened && opened.error().fault == Fault::refused ? Fault::denied : Fault::system;
+        if (!opened) co_return Error{fault, Side::gateway, describe(opened.error()), {}};
         const auto metrics = server_.open_metrics(control.metrics);
         if (!metrics) co_return Error{Fault::system, Side::gateway, describe(metrics.error()), {}};
         store_.fit(in_force_.held, loaded.settings, in_force_.workers);
@@ -226,14 +223,15 @@ private:
             co_return Error{Fault::refused, Side::gateway, std::move(text), {}};
         }
         auto& held = in_force_.held;
-        auto change =
-            open_missing(held, settings.listeners, in_force_.workers, settings.intake, settings.netfilter.own_mark);
         const bool is_start = in_force_.loaded == nullptr;
-        if (!change && is_start) {
-            const auto guarded = rules_.guard(settings); // who is tried again has it all the same
-            if (!guarded) co_return of_rules(guarded.error());
+        // Who is tried again, or waits, has the guard all the same.
+        auto guard_early = [&] { return is_start ? rules_.guard(settings) : Result<>{}; };
+        auto opening = open_when_free(io_, held, settings, in_force_.workers, guard_early);
+        auto change = co_await std::move(opening);
+        if (!change) {
+            if (const auto guarded = guard_early(); !guarded) co_return of_rules(guarded.error());
+            co_return Error{Fault::system, Side::gateway, describe(change.error()), {}};
         }
-        if (!change) co_return Error{Fault::system, Side::gateway, describe(change.error()), {}};
         const Leaving leaving{held, change->kept};
         auto sockets = names_of(change->opened);
         for (const auto index : change->kept) sockets.push_back(held[index].name);

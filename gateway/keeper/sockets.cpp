@@ -22,9 +22,6 @@ bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener)
     return std::find(listener.bind.begin(), listener.bind.end(), socket.asked) != listener.bind.end();
 }
 
-namespace {
-
-/// The listener with only those addresses that no held socket serves; nothing to open when it has none left.
 std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const intake::ListenerSettings& listener)
 {
     auto rest = listener;
@@ -47,6 +44,8 @@ std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const 
     if (rest.bind.empty()) return std::nullopt;
     return rest;
 }
+
+namespace {
 
 /// Which configured endpoint an opened socket belongs to: they differ when the kernel chose the port.
 Endpoint asked_for(const intake::ListenerSettings& listener, const Endpoint& bound)

@@ -4,6 +4,7 @@
 #include "gateway/link/order.h"
 #include "netfilter/plan.h"
 
+#include <optional>
 #include <vector>
 
 namespace gw::keeper {
@@ -23,6 +24,8 @@ std::vector<link::SocketName> names_of(const HeldSockets& sockets);
 
 /// Whether a configuration with this listener needs the socket.
 bool serves(const HeldSocket& socket, const intake::ListenerSettings& listener);
+/// The listener with only those addresses that no held socket serves; nothing when it has none left.
+std::optional<intake::ListenerSettings> unserved(const HeldSockets& held, const intake::ListenerSettings& listener);
 /// A second descriptor of the same socket.
 HeldSocket copy_of(const HeldSocket& socket);
 
