@@ -115,6 +115,7 @@ Task<void> DataSide::revive()
     const auto revived = co_await serve_again(AtAnyPrice::yes);
     leave_turn();
     if (revived) {
+        if (alive_) alive_(); // it has just answered
         log::info("the data process serves again");
         wake_standby_.cancel();
         co_return;

@@ -248,6 +248,9 @@ TEST_P(CrashLoop, HoldsWhatWasChosenUntilItEnds)
     const auto up = Clock::now();
     EXPECT_TRUE(load.are_inspected(5, Milliseconds{30'000})) << gateway.log();
     const auto back = since(up);
+    // The first were perhaps those that had waited in the listening sockets since one of the processes had beaten.
+    EXPECT_TRUE(eventually([&] { return heart_beats(); }));
+    EXPECT_TRUE(load.are_inspected(5));
     const auto after = arrivals.by();
     EXPECT_TRUE(load.are_inspected(5));
     EXPECT_EQ(arrivals.by(), after) << "inspected again, and yet something passes by";
