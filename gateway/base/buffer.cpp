@@ -27,7 +27,7 @@ void Buffer::grow(std::size_t capacity)
     if (size() > 0) std::memcpy(larger.get(), data_.get() + begin_, size());
     give_up_block();
     data_ = std::move(larger);
-    capacity_ = capacity;
+    capacity_ = static_cast<Count>(capacity);
 }
 
 void Buffer::give_up_block()
@@ -39,18 +39,18 @@ void Buffer::give_up_block()
 
 boost::asio::mutable_buffer Buffer::prepare(std::size_t want_bytes)
 {
-    const auto room = limit_ - std::min(limit_, size());
+    const auto room = limit() - std::min(limit(), size());
     const auto want = std::min(std::max<std::size_t>(want_bytes, 1), room);
     if (want == 0) return {};
-    if (capacity_ - end_ >= want) return {data_.get() + end_, std::min(capacity_ - end_, room)};
+    if (capacity_ - end_ >= want) return {data_.get() + end_, std::min<std::size_t>(capacity_ - end_, room)};
     if (capacity_ >= size() + want) {
         std::memmove(data_.get(), data_.get() + begin_, size());
     } else {
-        grow(std::min(limit_, std::max(size() + want, capacity_ * 2)));
+        grow(std::min(limit(), std::max(size() + want, std::size_t{2} * capacity_)));
     }
     end_ -= begin_;
     begin_ = 0;
-    return {data_.get() + end_, std::min(capacity_ - end_, room)};
+    return {data_.get() + end_, std::min<std::size_t>(capacity_ - end_, room)};
 }
 
 void Buffer::append(std::string_view bytes)
