@@ -137,6 +137,9 @@ public:
     /// Until something comes: bytes, the end, an error. Only after a read that found nothing. Fails with
     /// `operation_aborted` after `abort` or `close`, and with what epoll_ctl says.
     auto readable() { return wait(reader_, true); }
+    /// The same for who has no coroutine.
+    using Waiter = Poller::Waiter;
+    void when_readable(Waiter then) { begin_wait(reader_, std::move(then), true, false); }
     /// Until there is room; a connection that is being made: until it is there, or failed. Only after EAGAIN or
     /// EINPROGRESS.
     auto writable() { return wait(writer_, false); }

@@ -34,6 +34,9 @@ public:
     std::unique_ptr<Stream> move_to(DeadlineWheel& wheel) override;
 
     Task<Result<>> wait_readable() override;
+    /// As `wait_readable`, for who has no coroutine to wait in; only while `is_quiet` and nothing has failed. `then` is
+    /// called once, later: without an error when there is something to read, or the end.
+    void when_readable(Watched::Waiter then) { watched_.when_readable(std::move(then)); }
     /// As `read_some`, as far as that goes without waiting. None: nothing is there now.
     std::optional<Result<std::size_t>> read_now(asio::mutable_buffer into);
     /// For those who wait for several streams at once, and read and write the socket themselves.

@@ -309,6 +309,9 @@ void add_traffic(Exposition& out, const session::Counters& counters)
                counters.upstream_connections);
     out.single("gateway_upstream_reuses_total", "counter", "Requests sent over an upstream connection used before.",
                counters.upstream_reuses);
+    out.single("gateway_connections_rested_total", "counter",
+               "Times that a client's connection had waited for a second, and what it held was put away.",
+               counters.rested);
     out.single("gateway_upstream_taken_over_total", "counter",
                "Idle upstream connections that a worker used because another one had kept them.",
                counters.upstream_taken_over);

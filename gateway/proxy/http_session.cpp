@@ -337,12 +337,6 @@ Task<Result<HttpSession::Next>> serve_one(const Client& client, const Surroundin
     co_return co_await session.serve();
 }
 
-/// Whoever waits for a request ends now.
-bool must_end(const Surroundings& around)
-{
-    return around.draining == Draining::now || (around.shedding != nullptr && around.shedding->load());
-}
-
 /// Not one that has the client's port, has told the server of it, or is taken for one user: it serves nobody else.
 bool may_share(const upstream::Connection& used)
 {
@@ -351,8 +345,13 @@ bool may_share(const upstream::Connection& used)
 
 } // namespace
 
-Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
-                                          Observer& observer)
+bool must_end(const Surroundings& around)
+{
+    return around.draining == Draining::now || (around.shedding != nullptr && around.shedding->load());
+}
+
+Task<Result<Served>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
+                         Observer& observer)
 {
     Kept kept{std::move(early), nullptr};
     kept.port_used = kept.early != nullptr && kept.early->target.source_port != 0;
@@ -364,20 +363,24 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
             const auto until =
                 now + (around.draining == Draining::now ? limits.first_request_limit : limits.keep_alive_limit);
             const bool is_at_hand = kept.upstream != nullptr && may_share(*kept.upstream);
-            client.stream.expire_at(is_at_hand ? std::min(until, now + limits.at_hand_limit) : until);
+            const bool may_rest =
+                client.may_rest && kept.early == nullptr && !kept.port_used && (kept.upstream == nullptr || is_at_hand);
+            const bool in_two = is_at_hand || may_rest;
+            client.stream.expire_at(in_two ? std::min(until, now + limits.at_hand_limit) : until);
             auto ready = co_await client.stream.wait_readable();
-            if (!ready && is_at_hand && ready.error().fault == Fault::timed_out && Clock::now() < until) {
+            if (!ready && in_two && ready.error().fault == Fault::timed_out && Clock::now() < until) {
                 // Another connection of this client may use it, and there are bounds to what waits there.
-                around.dialer.give_back(std::move(kept.upstream));
+                if (is_at_hand) around.dialer.give_back(std::move(kept.upstream));
                 if (must_end(around)) break; // it was told so while it had its turn coming
                 client.stream.expire_at(until);
+                if (may_rest) co_return Served{nullptr, true};
                 ready = co_await client.stream.wait_readable();
             }
             if (!ready) break; // however it ends, that loses nothing
         }
         const auto next = co_await serve_one(client, around, kept, live, observer);
         if (!next) co_return next.error();
-        if (*next == HttpSession::Next::upgraded) co_return std::move(kept.upstream);
+        if (*next == HttpSession::Next::upgraded) co_return Served{std::move(kept.upstream)};
         if (*next == HttpSession::Next::close) break;
         // One that carries this client's address serves few others: it stays at hand for a moment. Others go back at
         // once.
@@ -393,7 +396,7 @@ Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, up
     auto& used = kept.upstream;
     if (used != nullptr && used->target.proxy_header.empty() && !used->personal)
         around.dialer.give_back(std::move(used));
-    co_return upstream::ConnectionPtr{};
+    co_return Served{};
 }
 
 } // namespace gw::proxy

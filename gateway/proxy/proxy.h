@@ -25,6 +25,15 @@ struct Client {
     route::Action otherwise = route::Action::deny;        ///< what no route matches
     std::size_t pool = 0;                                 ///< number in `Site::pools`, when that is forward_pool
     const upstream::Introduction* introduction = nullptr; ///< for pools that send it; null: none does
+    bool may_rest = false; ///< `run` may return while the client thinks: see `Served::rests`
+};
+
+/// How far a client was served.
+struct Served {
+    upstream::ConnectionPtr upgraded; ///< both sides belong to the relay from here on; null: no upgrade
+    /// The client has asked nothing for a while, and nothing is held for it: its stream has a deadline, and `run` is
+    /// to be called again once there is something to read. False: the connection has ended.
+    bool rests = false;
 };
 
 /// The gateway ends, and its connections with it.
@@ -46,11 +55,13 @@ struct Surroundings {
     const std::uint64_t* newest = nullptr;       ///< of the one in force; null: `configuration` stays in force
 };
 
-/// Serves one request after another until the client or the gateway ends the connection, or a protocol upgrade: then
-/// the upstream connection is returned, and both sides belong to the relay from there on. Null otherwise. `early`: a
-/// connection to the original destination that was dialled already, or null. Errors: what ended the connection before
-/// its time. Each exchange was reported to `observer`, errors included.
-Task<Result<upstream::ConnectionPtr>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
-                                          Observer& observer);
+/// Whoever waits for a request ends now.
+bool must_end(const Surroundings& around);
+
+/// Serves one request after another until the client or the gateway ends the connection, it is upgraded, or the client
+/// rests. `early`: a connection to the original destination that was dialled already, or null. Errors: what ended the
+/// connection before its time. Each exchange was reported to `observer`, errors included.
+Task<Result<Served>> run(Client client, Surroundings around, upstream::ConnectionPtr early, Live& live,
+                         Observer& observer);
 
 } // namespace gw::proxy

@@ -15,7 +15,7 @@ bool ConnectionFilter::fits(std::string_view of, const Address& from, const Endp
 bool ConnectionFilter::fits(const ConnectionRecord& record) const
 {
     const auto& reached = record.live.upstream.port != 0 ? record.live.upstream : record.upstream;
-    return fits(record.listener, record.flow.client.address, reached);
+    return fits(record.flow.listener, record.flow.client.address, reached);
 }
 
 bool ConnectionFilter::fits(const datagram::Flow& flow) const

@@ -33,6 +33,12 @@ double Durations::quantile_seconds(double share) const
     return bound_seconds(bucket_count - 1);
 }
 
+ListenerCounters& Counters::of_listener(std::string_view name)
+{
+    const auto found = listeners.find(name);
+    return found != listeners.end() ? found->second : listeners[std::string(name)];
+}
+
 void Counters::add(const Counters& other)
 {
     for (const auto& [name, from] : other.listeners) {
@@ -58,6 +64,7 @@ void Counters::add(const Counters& other)
     to_client_bytes += other.to_client_bytes;
     upstream_connections += other.upstream_connections;
     upstream_reuses += other.upstream_reuses;
+    rested += other.rested;
     upstream_taken_over += other.upstream_taken_over;
     for (std::size_t i = 0; i < responses.size(); ++i) responses[i] += other.responses[i];
     for (std::size_t side = 0; side < faults.size(); ++side)

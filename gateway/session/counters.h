@@ -46,6 +46,7 @@ struct RouteCounters {
 /// What a worker has counted. Written by its own thread only; others get a copy made by that thread.
 struct Counters {
     std::map<std::string, ListenerCounters, std::less<>> listeners;
+    ListenerCounters& of_listener(std::string_view name);
     std::vector<RouteCounters> routes; ///< of the generation in force
     std::uint64_t connections = 0;
     std::uint64_t active = 0;
@@ -57,6 +58,7 @@ struct Counters {
     std::uint64_t to_client_bytes = 0;
     std::uint64_t upstream_connections = 0;               ///< requests sent over a new one
     std::uint64_t upstream_reuses = 0;                    ///< and over one used before
+    std::uint64_t rested = 0;                             ///< times that a client's connection began to rest
     std::uint64_t upstream_taken_over = 0;                ///< that another worker had kept
     std::array<std::uint64_t, 5> responses{};             ///< by class, 1xx to 5xx
     std::array<std::array<std::uint64_t, 7>, 3> faults{}; ///< [Side][Fault]

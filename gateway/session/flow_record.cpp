@@ -40,7 +40,7 @@ void append_json_line(std::string& into, const datagram::Flow& flow, std::string
     object.number("dropped_datagrams", flow.traffic.dropped);
     object.milliseconds("duration_ms", flow.last - flow.began); // without the silence at its end
     object.text("ended", datagram::name_of(flow.ending));
-    put_error(object, flow.error);
+    put_error(object, flow.error ? &*flow.error : nullptr);
     object.end();
 }
 

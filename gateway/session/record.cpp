@@ -162,15 +162,17 @@ void put_connection(JsonObject& object, const ConnectionRecord& record, Clock::t
     object.text("time", time_text(std::chrono::system_clock::now()));
     object.text("kind", "connection");
     object.text("id", record.id);
-    object.text("listener", record.listener);
+    object.text("listener", record.flow.listener);
     put_endpoint(object, "client", record.flow.client);
     put_endpoint(object, "destination", record.flow.destination);
     object.text("recovered", name_of(record.flow.recovered));
     put_introduction(object, record.introduced);
     object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
-    if (!record.server_name.empty()) object.text("server_name", record.server_name);
-    if (!record.alpn.empty()) object.text("alpn", record.alpn);
-    if (record.encrypted_client_hello) object.boolean("encrypted_client_hello", true);
+    if (record.tls != nullptr) {
+        if (!record.tls->server_name.empty()) object.text("server_name", record.tls->server_name);
+        if (!record.tls->alpn.empty()) object.text("alpn", record.tls->alpn);
+        if (record.tls->encrypted_client_hello) object.boolean("encrypted_client_hello", true);
+    }
     object.number("generation", record.generation);
     object.number("route", record.live.route);
     object.text("action", record.action);
@@ -209,7 +211,7 @@ void append_json_line(std::string& into, const ConnectionRecord& record, Clock::
 {
     JsonObject object{into};
     put_connection(object, record, now);
-    put_error(object, record.error);
+    put_error(object, record.error.get());
     object.end();
 }
 
@@ -230,7 +232,7 @@ void append_json_line(std::string& into, const proxy::ExchangeRecord& record, co
     object.text("kind", "request");
     object.text("id", id);
     object.text("connection", connection.id);
-    object.text("listener", connection.listener);
+    object.text("listener", connection.flow.listener);
     put_endpoint(object, "client", connection.flow.client);
     put_endpoint(object, "destination", connection.flow.destination);
     if (connection.introduced != nullptr) put_endpoint(object, "sender", connection.introduced->sender);
@@ -251,7 +253,7 @@ void append_json_line(std::string& into, const proxy::ExchangeRecord& record, co
     object.number("response_bytes", record.response_bytes);
     object.milliseconds("duration_ms", record.ended - record.began);
     if (record.waf_mode != waf::Mode::off) put_waf(object, record, id);
-    put_error(object, record.error);
+    put_error(object, record.error ? &*record.error : nullptr);
     object.end();
 }
 
@@ -263,9 +265,9 @@ void append_human_line(std::string& into, const ConnectionRecord& record, Clock:
         into.append(" (by ").append(record.introduced->sender.text()).append(")");
     into.append(" -> ").append(record.flow.destination.text());
     into.append(" ").append(record.kind ? name_of(*record.kind) : "unknown");
-    if (!record.server_name.empty()) {
+    if (record.tls != nullptr && !record.tls->server_name.empty()) {
         into += " \"";
-        log::append_plain(into, record.server_name);
+        log::append_plain(into, record.tls->server_name);
         into += '"';
     }
     into.append(" ").append(record.action.empty() ? "-" : record.action);
@@ -310,13 +312,13 @@ void append_progress(std::string& into, const ConnectionRecord& record, Clock::t
 {
     JsonObject object{into};
     object.text("id", record.id);
-    object.text("listener", record.listener);
+    object.text("listener", record.flow.listener);
     put_endpoint(object, "client", record.flow.client);
     put_endpoint(object, "destination", record.flow.destination);
     object.text("recovered", name_of(record.flow.recovered));
     if (record.introduced != nullptr) put_endpoint(object, "sender", record.introduced->sender);
     object.text("protocol", record.kind ? name_of(*record.kind) : "unknown");
-    object.text("server_name", record.server_name);
+    object.text("server_name", record.tls != nullptr ? record.tls->server_name : "");
     object.number("route", record.live.route);
     object.text("action", record.action);
     const auto& upstream = record.live.upstream.port != 0 ? record.live.upstream : record.upstream;

@@ -18,16 +18,21 @@
 
 namespace gw::session {
 
-/// One connection, from accept to its end. Filled along the way; looked at by `gatewayctl connections` meanwhile.
+/// What a client that begins TLS asks for in clear text.
+struct TlsOffer {
+    std::string server_name;
+    std::string alpn;                    ///< comma-separated
+    bool encrypted_client_hello = false; ///< an ECH extension is there
+};
+
+/// One connection, from accept to its end. There may be many of them that only wait: what few have lies apart. Filled
+/// along the way; looked at by `gatewayctl connections` meanwhile.
 struct ConnectionRecord {
     std::string id;
     Flow flow;
-    std::string listener; ///< a copy: it outlives the generation
     std::optional<Hello::Kind> kind;
-    std::string server_name;
-    std::string alpn; ///< what the client's TLS offered, comma-separated
-    bool encrypted_client_hello = false;
-    std::uint64_t generation = 0; ///< number of the configuration it began with, and keeps
+    std::unique_ptr<const TlsOffer> tls; ///< null: it has not begun so
+    std::uint64_t generation = 0;        ///< number of the configuration it began with, and keeps
     std::string_view action;
     std::shared_ptr<const Introduced> introduced; ///< null: no PROXY header had to come
     Endpoint upstream;
@@ -41,7 +46,7 @@ struct ConnectionRecord {
     std::chrono::steady_clock::duration peeked_after{}; ///< accept to knowing what the client speaks; 0: not known
     std::chrono::steady_clock::duration dial_time{};    ///< of the relay's upstream; 0: none was dialled
     std::string_view state = "accepted";                ///< peeking, dialling, relaying, http, idle
-    std::optional<Error> error;                         ///< why it did not end as it should
+    std::unique_ptr<const Error> error;                 ///< why it did not end as it should
     bool has_exempt_request = false;                    ///< `is_exempt` (record_limit.h)
 };
 

@@ -32,9 +32,9 @@ void put_endpoint(JsonObject& object, std::string_view name, const Endpoint& end
     out += '"';
 }
 
-void put_error(JsonObject& object, const std::optional<Error>& error)
+void put_error(JsonObject& object, const Error* error)
 {
-    if (!error) {
+    if (error == nullptr) {
         object.text("end", "ok");
         return;
     }

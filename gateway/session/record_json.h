@@ -80,6 +80,6 @@ std::string_view time_text(std::chrono::system_clock::time_point at);
 
 void put_endpoint(JsonObject& object, std::string_view name, const Endpoint& endpoint);
 /// How it ended: "ok", or whose fault it was and what happened.
-void put_error(JsonObject& object, const std::optional<Error>& error);
+void put_error(JsonObject& object, const Error* error); ///< null: none
 
 } // namespace gw::session

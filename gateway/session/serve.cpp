@@ -21,12 +21,11 @@ std::size_t buffer_limit(const Generation& generation)
 Session::Session(Host& host, Descriptor socket, DeadlineWheel& wheel, const Endpoint& client,
                  const intake::ListenerSettings& listener, std::string id)
     : host_(host), around_(host.surroundings()), stream_(std::move(socket), Side::client, wheel), listener_(listener),
-      socket_(stream_.plain_socket()), received_(buffer_limit(*around_.generation))
+      received_(buffer_limit(*around_.generation))
 {
     record_.id = std::move(id);
     record_.flow.client = client;
     record_.flow.listener = listener_.name;
-    record_.listener = listener_.name;
     record_.generation = around_.generation->number;
     record_.began = std::chrono::steady_clock::now();
     record_.began_at = std::chrono::system_clock::now();
@@ -40,12 +39,15 @@ Session::~Session() { host_.ended(*this); }
 /// Its frame lives as long as the connection, so it holds little.
 Task<Result<>> Session::serve()
 {
-    const auto understood = co_await understand();
-    if (!understood) co_return understood.error();
-    if (!*understood) co_return co_await relay_over(*early_, around_.generation->relay);
-    auto upgraded = co_await serve_http();
-    if (!upgraded) co_return upgraded.error();
-    early_ = std::move(*upgraded);
+    if (!std::exchange(rests_, false)) {
+        const auto understood = co_await understand();
+        if (!understood) co_return understood.error();
+        if (!*understood) co_return co_await relay_over(*early_, around_.generation->relay);
+    }
+    auto served = co_await serve_http();
+    if (!served) co_return served.error();
+    rests_ = served->rests;
+    early_ = std::move(served->upgraded);
     if (early_ == nullptr) co_return Result<>{};
     co_return co_await relay_upgraded();
 }
@@ -53,7 +55,8 @@ Task<Result<>> Session::serve()
 /// Who it is, what it speaks and, unless that is HTTP, a connection to where it goes. True: it is HTTP.
 Task<Result<bool>> Session::understand()
 {
-    const auto flow = intake::learn_flow(socket_, record_.flow.client, listener_, around_.generation->guard->local());
+    const auto flow =
+        intake::learn_flow(stream_.plain_socket(), record_.flow.client, listener_, around_.generation->guard->local());
     if (!flow) co_return flow.error();
     record_.flow = *flow;
     if (listener_.proxy_protocol) {
@@ -79,9 +82,12 @@ void Session::note(const Hello& hello)
 {
     record_.kind = hello.kind;
     record_.peeked_after = std::chrono::steady_clock::now() - record_.began;
-    record_.server_name = hello.server_name;
-    record_.encrypted_client_hello = hello.encrypted_client_hello;
-    for (const auto& protocol : hello.alpn) record_.alpn += (record_.alpn.empty() ? "" : ",") + protocol;
+    if (hello.kind != Hello::Kind::tls) return;
+    auto offer = std::make_unique<TlsOffer>();
+    offer->server_name = hello.server_name;
+    offer->encrypted_client_hello = hello.encrypted_client_hello;
+    for (const auto& protocol : hello.alpn) offer->alpn += (offer->alpn.empty() ? "" : ",") + protocol;
+    record_.tls = std::move(offer);
 }
 
 Task<Result<Hello>> Session::greet()
@@ -111,7 +117,7 @@ Task<Result<>> Session::dial(upstream::Target target)
 {
     record_.state = "dialling";
     const auto begin = std::chrono::steady_clock::now();
-    auto dialled = co_await around_.dialer.dial(std::move(target), true);
+    auto dialled = co_await around_.worker.dialer.dial(std::move(target), true);
     record_.dial_time = std::chrono::steady_clock::now() - begin;
     if (!dialled) co_return dialled.error();
     early_ = std::move(*dialled);
@@ -284,7 +290,15 @@ Task<Result<>> Session::relay_over(upstream::Connection& upstream, const relay::
     return relay::run(stream_, *upstream.stream, received_, upstream.received, settings, record_.relayed);
 }
 
-Task<Result<upstream::ConnectionPtr>> Session::serve_http()
+proxy::Surroundings Session::around() const
+{
+    const auto& generation = *around_.generation;
+    const auto& worker = around_.worker;
+    return {generation.site,  around_.inspector.get(), worker.dialer,     worker.draining,
+            &worker.shedding, &worker.memory,          generation.number, &worker.newest};
+}
+
+Task<Result<proxy::Served>> Session::serve_http()
 {
     record_.state = "http";
     record_.action = "http";
@@ -299,9 +313,8 @@ Task<Result<upstream::ConnectionPtr>> Session::serve_http()
         *introduction_ = {proxy_header(upstream::SendProxy::v1), proxy_header(upstream::SendProxy::v2)};
         client.introduction = introduction_.get();
     }
-    const proxy::Surroundings around{generation.site,   around_.inspector.get(), around_.dialer,    around_.draining,
-                                     &around_.shedding, &around_.memory,         generation.number, &around_.newest};
-    return proxy::run(std::move(client), around, std::move(early_), record_.live, *this);
+    client.may_rest = true;
+    return proxy::run(std::move(client), around(), std::move(early_), record_.live, *this);
 }
 
 Task<Result<>> Session::relay_upgraded()
@@ -323,6 +336,13 @@ void Session::drain()
 }
 
 bool Session::is_idle() const { return record_.state == "http" && record_.live.waiting && received_.empty(); }
+
+bool Session::must_end() const
+{
+    const auto& worker = around_.worker;
+    if (worker.draining == proxy::Draining::now && record_.live.requests == 0) return worker.shedding;
+    return proxy::must_end(around());
+}
 
 bool Session::end_if_idle()
 {

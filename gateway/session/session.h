@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/base/room.h"
 #include "gateway/base/socket_stream.h"
 #include "gateway/proxy/proxy.h"
 #include "gateway/session/gate.h"
@@ -9,6 +10,7 @@
 #include "waf/inspector.h"
 
 #include <atomic>
+#include <boost/asio/bind_allocator.hpp>
 #include <memory>
 #include <optional>
 
@@ -16,15 +18,20 @@ namespace gw::session {
 
 class Session;
 
-/// What a session uses of its worker and generation. It keeps this copy to its end.
-struct Surroundings {
-    GenerationPtr generation;
-    std::shared_ptr<waf::Inspector> inspector;
+/// What all sessions of a worker use of it.
+struct Workplace {
     upstream::Dialer& dialer;
     const proxy::Draining& draining;
     const std::atomic<bool>& shedding; ///< memory is short: nothing new is begun
     MemoryAllowance& memory;
     const std::uint64_t& newest; ///< number of the generation that new connections get
+};
+
+/// The same, and what it uses of its generation. It keeps this copy to its end.
+struct Surroundings {
+    GenerationPtr generation;
+    std::shared_ptr<waf::Inspector> inspector;
+    const Workplace& worker; ///< outlives it
 };
 
 /// The worker, as a session sees it.
@@ -46,8 +53,20 @@ public:
             const intake::ListenerSettings& listener, std::string id);
     ~Session() override;
 
+    /// To its end, or until it rests; then, once it was asked again, from there.
     Task<Result<>> serve();
-
+    /// A client that has asked nothing for a while: nothing waits in `serve`, and little is held.
+    bool rests() const { return rests_; }
+    /// `then` is called once, later: without an error when it is to be served, with one when it has ended. False: that
+    /// is so now, and it is not called.
+    template <class Then> bool when_asked(Then&& then)
+    {
+        if (stream_.failure("wait") || !stream_.is_quiet()) return false;
+        stream_.when_readable(asio::bind_allocator(room_.allocator(), std::forward<Then>(then)));
+        return true;
+    }
+    /// The gateway stops, or memory is short, and it is not about to ask its first request.
+    bool must_end() const;
     const ConnectionRecord& record() const { return record_; }
     const GenerationPtr& generation() const { return around_.generation; }
     /// The gateway stops: a connection between two requests ends now, and soon one before its first.
@@ -66,7 +85,7 @@ public:
     /// The first reason is the one that counts.
     void set_error(Error error)
     {
-        if (!record_.error) record_.error = std::move(error);
+        if (!record_.error) record_.error = std::make_unique<const Error>(std::move(error));
     }
 
     void ended(const proxy::ExchangeRecord& exchange) override
@@ -98,7 +117,8 @@ private:
     Result<upstream::Target> relay_target(const Hello& hello);
     Task<Result<>> dial_for(const Hello& hello);
     Task<Result<>> relay_over(upstream::Connection& upstream, const relay::Settings& settings);
-    Task<Result<upstream::ConnectionPtr>> serve_http();
+    proxy::Surroundings around() const;
+    Task<Result<proxy::Served>> serve_http();
     Task<Result<>> relay_upgraded();
 
     std::optional<Gate::Pass> pass_; // given up after all else
@@ -106,11 +126,12 @@ private:
     Surroundings around_;
     SocketStream stream_;
     const intake::ListenerSettings& listener_; // of around_.generation
-    int socket_;
     Buffer received_;
     upstream::ConnectionPtr early_;
     std::unique_ptr<upstream::Introduction> introduction_; // for pools that send it
     ConnectionRecord record_;
+    bool rests_ = false;
+    Room<48> room_;           // for who waits meanwhile
     Session* next_ = nullptr; // of the worker's list
     Session** link_ = nullptr;
 };

@@ -1,5 +1,6 @@
 #include "gateway/session/worker.h"
 
+#include "gateway/base/heap.h"
 #include "gateway/base/log.h"
 
 #include <algorithm>
@@ -25,6 +26,10 @@ constexpr int most_in_a_queue = 65'536; // more than it can hold
 constexpr auto accept_pause = 50ms;
 constexpr auto stop_limit = 5s;
 constexpr auto answers_limit = 1s;
+
+// So many connections that begin to rest have freed some hundred KiB; the next ones may as well.
+constexpr std::size_t worth_giving_back = 256;
+constexpr auto memory_pause = 1s;
 
 // Memory that is short is given back by those who hold most of it, a part of them at a time.
 constexpr std::size_t shed_share = 10;
@@ -77,7 +82,17 @@ Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& lo
                           {RecordKind::flow, flow.error.has_value(), is_exempt(flow)},
                           [&](std::string& out) { append_json_line(out, flow, id); },
                           [&](std::string& out) { append_human_line(out, flow, id); });
-                  }})
+                  }}),
+      give_back_memory_(
+          wheel_,
+          [](void* self) noexcept {
+              auto& worker = *static_cast<Worker*>(self);
+              if (give_back_free_memory())
+                  worker.at_rest_ = 0;
+              else
+                  worker.give_back_memory_.expire_after(memory_pause);
+          },
+          this)
 {
     thread_ = std::thread{[this] {
         const auto name = "worker-" + std::to_string(number_);
@@ -137,6 +152,8 @@ void Worker::install(GenerationPtr generation)
         dialer_ = std::make_unique<upstream::DirectDialer>(io_, wheel_, generation->upstream, generation->guard,
                                                            generation->tls, idle_, number_);
         pools_ = std::make_unique<upstream::PoolDialer>(*dialer_, generation->upstream);
+        workplace_ =
+            std::make_unique<Workplace>(Workplace{*pools_, draining_, gate_.shedding(), gate_.memory(), newest_});
     } else {
         dialer_->renew(generation->upstream, generation->guard, generation->tls);
         pools_->renew(generation->upstream);
@@ -341,23 +358,48 @@ void Worker::serve(Descriptor socket, const sockaddr_storage& peer, const intake
                    Gate::Pass pass)
 {
     auto id = id_prefix_ + std::to_string(next_id_++);
-    auto session =
-        std::make_unique<Session>(*this, std::move(socket), wheel_, from_sockaddr(peer), listener, std::move(id));
+    SessionPtr session{new (sessions_.take())
+                           Session(*this, std::move(socket), wheel_, from_sockaddr(peer), listener, std::move(id)),
+                       {&sessions_}};
+    session->pass_.emplace(std::move(pass));
+    serve(std::move(session));
+}
+
+void Worker::serve(SessionPtr session)
+{
     auto& started = *session;
-    started.pass_.emplace(std::move(pass));
-    auto finished = [session = std::move(session)](std::exception_ptr bug, Result<> end) {
+    auto finished = [this, session = std::move(session)](std::exception_ptr bug, Result<> end) mutable {
         if (bug) std::rethrow_exception(bug);
-        if (!end) session->set_error(end.error());
+        if (!end)
+            session->set_error(end.error());
+        else if (session->rests())
+            let_rest(std::move(session));
     };
     asio::co_spawn(io_, started.serve(), std::move(finished));
 }
 
+/// Without its coroutines, which are most of what a connection takes that waits.
+void Worker::let_rest(SessionPtr session)
+{
+    auto& resting = *session;
+    if (resting.must_end()) return;
+    ++counters_.rested;
+    if (++at_rest_ >= worth_giving_back) give_back_memory_.expire_after(memory_pause); // after the last of many
+    auto again = [this, session = std::move(session)](boost::system::error_code ended) mutable {
+        if (!ended) serve(std::move(session));
+    };
+    if (!resting.when_asked(std::move(again))) again({});
+}
+
+void Worker::Ended::operator()(Session* session) const noexcept
+{
+    session->~Session();
+    sessions->give_back(session);
+}
+
 // --- for its sessions
 
-Surroundings Worker::surroundings()
-{
-    return {generation_, inspector_, *pools_, draining_, gate_.shedding(), gate_.memory(), newest_};
-}
+Surroundings Worker::surroundings() { return {generation_, inspector_, *workplace_}; }
 
 void Worker::began(Session& session)
 {
@@ -367,7 +409,7 @@ void Worker::began(Session& session)
     session.link_ = &first_;
     ++counters_.connections;
     ++counters_.active;
-    auto& listener = counters_.listeners[session.record().listener];
+    auto& listener = counters_.of_listener(session.record().flow.listener);
     ++listener.connections;
     ++listener.active;
 }
@@ -378,13 +420,13 @@ void Worker::ended(Session& session)
     if (session.next_ != nullptr) session.next_->link_ = session.link_;
     const auto& record = session.record();
     --counters_.active;
-    --counters_.listeners[record.listener].active;
+    --counters_.of_listener(record.flow.listener).active;
     counters_.from_client_bytes += record.relayed.from_client_bytes + record.live.from_client_bytes;
     counters_.to_client_bytes += record.relayed.to_client_bytes + record.live.to_client_bytes;
     if (record.introduced) ++counters_.proxy_headers[static_cast<std::size_t>(record.introduced->fate)];
     if (record.error)
         ++counters_.faults[static_cast<std::size_t>(record.error->side)][static_cast<std::size_t>(record.error->fault)];
-    if (record.live.requests == 0) note_source(record.listener, record.source, record.source_fallback);
+    if (record.live.requests == 0) note_source(record.flow.listener, record.source, record.source_fallback);
     if (record.live.requests == 0 && record.live.route >= 0 && session.generation() == generation_) {
         auto& route = counters_.routes[static_cast<std::size_t>(record.live.route)];
         ++route.hits;
@@ -392,20 +434,21 @@ void Worker::ended(Session& session)
     }
     const auto now = std::chrono::steady_clock::now();
     records_.add(
-        generation_->session.access.format, {RecordKind::connection, record.error.has_value(), is_exempt(record)},
+        generation_->session.access.format, {RecordKind::connection, record.error != nullptr, is_exempt(record)},
         [&](std::string& out) { append_json_line(out, record, now); },
         [&](std::string& out) { append_human_line(out, record, now); });
 }
 
 /// Counted each time, said once.
-void Worker::note_source(const std::string& listener, upstream::Source source, std::string_view fallback)
+void Worker::note_source(std::string_view listener, upstream::Source source, std::string_view fallback)
 {
     if (fallback.empty()) return;
-    if (counters_.listeners[listener].source_fallbacks++ != 0) return;
+    if (counters_.of_listener(listener).source_fallbacks++ != 0) return;
+    const std::string name{listener};
     const std::string used = source == upstream::Source::gateway ? "the gateway's address" : "a port of its own";
-    log::warning_once("source of " + listener, "listener " + listener + ": an upstream connection got " + used +
-                                                   ", not the client's: " + std::string(fallback) +
-                                                   "; records tell it each time (source_fallback)");
+    log::warning_once("source of " + name, "listener " + name + ": an upstream connection got " + used +
+                                               ", not the client's: " + std::string(fallback) +
+                                               "; records tell it each time (source_fallback)");
 }
 
 void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& session)
@@ -413,7 +456,7 @@ void Worker::request_ended(const proxy::ExchangeRecord& record, const Session& s
     ++counters_.requests;
     if (record.status >= 100 && record.status < 600)
         ++counters_.responses[static_cast<std::size_t>(record.status / 100 - 1)];
-    if (!record.reused) note_source(session.record().listener, record.source, record.source_fallback);
+    if (!record.reused) note_source(session.record().flow.listener, record.source, record.source_fallback);
     if (record.upstream.port != 0) ++(record.reused ? counters_.upstream_reuses : counters_.upstream_connections);
     if (record.route >= 0 && session.generation() == generation_) {
         auto& route = counters_.routes[static_cast<std::size_t>(record.route)];

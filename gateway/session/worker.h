@@ -2,6 +2,7 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/base/descriptor.h"
+#include "gateway/base/slab.h"
 #include "gateway/intake/listener.h"
 #include "gateway/session/connection_filter.h"
 #include "gateway/session/counters.h"
@@ -85,12 +86,19 @@ private:
     int accept_one(Acceptor& acceptor); // errno; 0: accepted
     void close_when_empty(Acceptor& acceptor);
     void admit(Descriptor accepted, const sockaddr_storage& peer, Acceptor& acceptor);
+    struct Ended {
+        Slab* sessions = nullptr;
+        void operator()(Session* session) const noexcept;
+    };
+    using SessionPtr = std::unique_ptr<Session, Ended>;
     void serve(Descriptor socket, const sockaddr_storage& peer, const intake::ListenerSettings& listener,
                Gate::Pass pass);
+    void serve(SessionPtr session);
+    void let_rest(SessionPtr session);
     std::shared_ptr<void> admit_flow(const std::string& listener, const Endpoint& client);
     void note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client);
     void install(GenerationPtr generation);
-    void note_source(const std::string& listener, upstream::Source source, std::string_view fallback);
+    void note_source(std::string_view listener, upstream::Source source, std::string_view fallback);
     void wait_for_last(std::chrono::steady_clock::time_point until);
     void await_answers(std::chrono::steady_clock::time_point until);
 
@@ -100,6 +108,7 @@ private:
     upstream::IdleShare& idle_;
     std::string id_prefix_;
     std::uint64_t next_id_ = 1;
+    Slab sessions_{sizeof(Session)};
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     DeadlineWheel wheel_{io_.get_executor()};
@@ -109,6 +118,7 @@ private:
     waf::InspectorProcesses* inspector_of_ = nullptr;
     std::unique_ptr<upstream::DirectDialer> dialer_;
     std::unique_ptr<upstream::PoolDialer> pools_; // over `dialer_`
+    std::unique_ptr<const Workplace> workplace_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     Session* first_ = nullptr; // those under way
     Counters counters_;
@@ -116,6 +126,8 @@ private:
     std::optional<Gate::Pass> datagrams_pass_; // while a drain waits for answers
     proxy::Draining draining_ = proxy::Draining::no;
     std::uint64_t newest_ = 0; // number of generation_
+    std::size_t at_rest_ = 0;  // that began to rest since memory was last given back
+    Deadline give_back_memory_;
     std::thread thread_;
 };
 

@@ -191,17 +191,17 @@ std::string ProxyTest::talk(std::string_view first, std::function<std::string(co
     const Client client{*ours, received, flow, "c1", false, {}, otherwise};
     const Surroundings around{site, inspect ? &inspector : nullptr, dialer, draining, &shedding};
 
-    auto gateway = [&]() -> Task<Result<upstream::ConnectionPtr>> {
+    auto gateway = [&]() -> Task<Result<Served>> {
         auto result = co_await run(client, around, nullptr, live, *this);
         ours->end_writing();
         co_return result;
     };
-    asio::co_spawn(io, gateway(), [&](std::exception_ptr bug, Result<upstream::ConnectionPtr> result) {
+    asio::co_spawn(io, gateway(), [&](std::exception_ptr bug, Result<Served> result) {
         if (bug) std::rethrow_exception(bug);
         if (!result)
             end = result.error();
         else
-            upgraded = *result != nullptr;
+            upgraded = result->upgraded != nullptr;
         ours->close();
         ++ended_sides;
     });

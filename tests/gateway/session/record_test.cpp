@@ -12,11 +12,11 @@ ConnectionRecord connection()
 {
     ConnectionRecord record;
     record.id = "abc1";
-    record.listener = "web";
+    record.flow.listener = "web";
     record.flow.client = *Endpoint::parse("192.0.2.7:40000");
     record.flow.destination = *Endpoint::parse("[2001:db8::1]:443");
     record.kind = Hello::Kind::tls;
-    record.server_name = "site.example";
+    record.tls = std::make_unique<TlsOffer>(TlsOffer{"site.example", {}, false});
     record.action = "forward_original";
     return record;
 }
@@ -25,7 +25,7 @@ TEST(ConnectionRecord, IsOneLineOfJson)
 {
     auto record = connection();
     record.relayed.from_client_bytes = 10;
-    record.error = Error{Fault::timed_out, Side::upstream, "connect", {}};
+    record.error = std::make_unique<Error>(Error{Fault::timed_out, Side::upstream, "connect", {}});
     std::string line;
     append_json_line(line, record, record.began + std::chrono::microseconds{12'345});
 
