@@ -48,13 +48,15 @@ LISTENERS = (
 
 class Peer:
     """name: on the command line. does: http, tcp, udp, waf. measured: whether it has processes of its own. only_bulk: is
-    there for the rows where bytes are carried, a second form of another one."""
+    there for the rows where bytes are carried, a second form of another one. sets_aside: at its start it sets memory
+    aside for every connection that it may have, which `room` says, and not when there is one."""
 
-    name, title, does, measured, only_bulk = "", "", frozenset(), True, False
+    name, title, does, measured, only_bulk, sets_aside = "", "", frozenset(), True, False, False
 
     def __init__(self, lab, log_requests=False):
         self.lab = lab
         self.log_requests = log_requests
+        self.room = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.child = None
 
     def takes_part(self, row):
@@ -215,7 +217,7 @@ class HaproxySplice(Haproxy):
 
 
 class Nginx(Peer):
-    name, title, does = "nginx", "nginx", frozenset({"http", "tcp", "udp"})
+    name, title, does, sets_aside = "nginx", "nginx", frozenset({"http", "tcp", "udp"}), True
     modules = ("ngx_stream_module.so",)
 
     def missing(self):
@@ -247,14 +249,13 @@ class Nginx(Peer):
     def begin(self, workers, inspects):
         at = self.lab.folder
         access = f"{at}/{self.name}-access.log combined buffer=64k flush=1s" if self.log_requests else "off"
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         loads = "".join(f"load_module {NGINX_MODULES}/{each};\n" for each in self.modules)
         temporary = " ".join(f"{each}_temp_path {at}/{each};" for each in ("proxy", "fastcgi", "uwsgi", "scgi"))
         file = self.write(
             f"{self.name}.conf",
             f"""{loads}user root; daemon off; worker_processes {workers};
 pid {at}/{self.name}.pid; error_log {at}/{self.name}.log error;
-events {{ worker_connections {files}; }}
+events {{ worker_connections {self.room}; }}
 http {{
   access_log {access}; client_body_temp_path {at}/body; {temporary}
   keepalive_timeout 300s; keepalive_requests 1000000000; client_max_body_size 0;

@@ -24,6 +24,7 @@ CLEAN = "/shop/item?id=4711&colour=dark+blue&sort=price"
 ATTACK = "/shop/item?id=1%27%20OR%20%271%27=%271%27%20--%20"
 # Nobody waits longer than this for one load, whatever the options say.
 LONGEST_SECONDS = 60
+IDLE_SECONDS = 4  # before memory is looked at: what is put away of connections that wait is put away by then
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,9 @@ class Measurement:
         self.lab, self.peer, self.row = lab, peer, row
 
     def __enter__(self):
+        self.set_aside = self.memory_set_aside() if self.row.idle and self.peer.sets_aside else 0
         try:
-            self.lab.make_networks()
-            self.peer.start(self.row.workers, self.row.does == "waf")
+            self.start()
             self.keeps_source = check_source(self.peer, self.row.does)
             if self.row.does == "waf":
                 self.check_verdict()
@@ -208,6 +209,24 @@ class Measurement:
 
     def __exit__(self, *_):
         self.end()
+
+    def start(self):
+        self.lab.make_networks()
+        self.peer.start(self.row.workers, self.row.does == "waf")
+
+    def memory_set_aside(self):
+        """For each connection that it may have, used or not: what it takes more with room for more of them."""
+        room, bytes_of = self.peer.room, {}
+        sizes = 1024, 1024 + self.row.connections
+        for self.peer.room in sizes:
+            try:
+                self.start()
+                settle(self.peer)
+                bytes_of[self.peer.room] = pss_bytes(self.peer.processes())
+            finally:
+                self.end()
+                self.peer.room = room
+        return (bytes_of[sizes[1]] - bytes_of[sizes[0]]) / self.row.connections
 
     def end(self):
         try:
@@ -266,13 +285,16 @@ class Measurement:
         settle(self.peer)
         memory, kernel = pss_bytes(self.peer.processes()), slab_bytes()
         with Held(self, self.row) as held:
+            time.sleep(IDLE_SECONDS)
             settle(self.peer)
             memory, kernel = pss_bytes(self.peer.processes()) - memory, slab_bytes() - kernel
             peak = pss_bytes(self.peer.processes())
             answer = held.finish()
         count = self.row.connections
+        ends = 1 if self.row.does == "http" else 2  # a relay has one to the origin for each
         return {
-            "cost": memory / count if self.peer.measured else None,
+            "cost": memory / count + ends * self.set_aside if self.peer.measured else None,
+            "set_aside_bytes": ends * self.set_aside,
             "kernel_bytes": kernel / count,
             "peak_bytes": peak,
             "done": answer["done"],
