@@ -484,6 +484,7 @@ void run_data_process(Descriptor link)
         log::error("the data process cannot give up its privileges: " + describe(confined.error()));
         std::_Exit(1);
     }
+    make_room_for_descriptors(raise_open_files());
     const log::InBackground background;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL); // forgotten with a change of the user, so only now
     DataProcess process{std::move(link), std::move(inspector)};

@@ -1,5 +1,6 @@
 #include "gateway/control/self_protection.h"
 
+#include "gateway/base/heap.h"
 #include "gateway/base/log.h"
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include <charconv>
 #include <fcntl.h>
 #include <fstream>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,6 +25,8 @@ constexpr int looks_between_trims = 5;
 
 /// Of the budget, in per cent: where it begins, and where it ends.
 constexpr std::uint64_t shed_from = 92, shed_until = 90, reset_from = 95, reset_until = 93;
+
+constexpr std::size_t most_room = 65'536; // descriptors
 
 std::string in_mib(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
@@ -57,6 +59,12 @@ std::size_t raise_open_files()
     const auto soft = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
+}
+
+void make_room_for_descriptors(std::size_t open_files)
+{
+    const auto last = static_cast<int>(std::min(open_files, most_room)) - 1;
+    const Descriptor far{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last)}; // closed at once; the table stays
 }
 
 Shortage shortage_at(Shortage before, std::uint64_t used_bytes, std::uint64_t budget_bytes)
@@ -123,7 +131,7 @@ void SelfProtection::look()
     used_bytes_ = resident_bytes();
     auto next = shortage_at(shortage_, used_bytes_, budget_bytes_);
     if (next != Shortage::none && ++looks_ % looks_between_trims == 1) {
-        ::malloc_trim(0); // what was freed counts until the kernel has it back
+        give_back_free_memory(); // what was freed counts until the kernel has it back
         used_bytes_ = resident_bytes();
         next = shortage_at(shortage_, used_bytes_, budget_bytes_);
     }

@@ -22,6 +22,12 @@ std::size_t connections_for(std::size_t open_files, std::size_t listening_socket
 /// Raises the limit of open files as far as it may be raised; what it is then.
 std::size_t raise_open_files();
 
+/// Makes the kernel's table of descriptors large enough for so many, 65,536 at most, which take 0.5 MiB. Call it before
+/// there is a second thread: with more of them, each time the table doubles, whoever opens the descriptor that it has
+/// no room for waits until all processors have passed a quiet state, 8 ms and more, and so do its worker's connections.
+/// What does not go now is done later.
+void make_room_for_descriptors(std::size_t open_files);
+
 /// How short memory is. Begins at 92 % and 95 % of the budget, and ends below 90 % and 93 %, so that it does not
 /// flutter.
 enum class Shortage {

@@ -182,6 +182,23 @@ TEST_F(Limits, AreLoweredToWhatOpenFilesAllow)
     }));
 }
 
+/// With threads a table of descriptors that doubles holds up who opens one for 8 ms and more.
+TEST_F(Limits, OfOpenFilesHaveTheirRoomFromTheStart)
+{
+    gateway.runs_with(intercepting("workers: 2\n"));
+    ASSERT_TRUE(eventually([&] { return gateway.process_ids("gateway-data").size() == 2; })) << "one stands by";
+    for (const int id : gateway.process_ids("gateway-data")) {
+        const auto process = "/proc/" + std::to_string(id);
+        const auto number_in = [&](const std::string& file, std::string_view before) {
+            const auto text = read_file(process + file);
+            return std::atoi(text.c_str() + text.find(before) + before.size());
+        };
+        const int may_open = number_in("/limits", "Max open files");
+        EXPECT_GT(may_open, 1'000);
+        EXPECT_TRUE(eventually([&] { return number_in("/status", "FDSize:") >= std::min(may_open, 65'536); }));
+    }
+}
+
 TEST_F(Limits, SurviveDescriptorsThatRunOut)
 {
     gateway.runs_with(answering());
