@@ -203,8 +203,8 @@ Type listener()
          {},
          "Addresses of this host where clients connect to the gateway itself, or where the rules of `mode: external` "
          "lead. Port 0: one the kernel chooses. With `mode: external`, `[::]` alone serves IPv4 as well. Where "
-         "another program listens already, also another gateway, a start or a change waits two seconds for it to "
-         "end, and then fails.",
+         "another program listens already, also another gateway, a start waits two seconds for it to end and then "
+         "fails, and a change fails at once.",
          apply_bind},
         {"protocol", word({{"auto"}, {"http"}, {"tls"}, {"tcp"}, {"udp"}}), "auto",
          "What clients speak. `auto` looks at the first bytes; `tcp` passes everything on unseen. With `intercept: "

@@ -157,11 +157,13 @@ void add_reply_sockets(std::vector<ListeningSocket>& all, const ListenerSettings
 } // namespace
 
 Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& listener, std::size_t workers,
-                                                   const Settings& settings, std::uint32_t own_mark)
+                                                   const Settings& settings, std::uint32_t own_mark,
+                                                   const std::vector<Endpoint>* only)
 {
     Options options{is_transparent(listener), false, own_mark, settings.backlog, listener.takes_datagrams()};
     std::vector<ListeningSocket> all;
     for (auto at : addresses_of(listener)) {
+        if (only != nullptr && std::find(only->begin(), only->end(), at) == only->end()) continue;
         options.both_families = listener.serves_both_families(at);
         for (std::size_t worker = 0; worker < workers; ++worker) {
             auto opened = open_socket(at, options);

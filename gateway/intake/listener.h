@@ -21,10 +21,11 @@ struct ListeningSocket {
 /// exec, TCP_NODELAY inherited. By the mode of interception: `tproxy`, transparent (IP_TRANSPARENT) on 127.0.0.1 and
 /// ::1, at a port the kernel chooses (the same for all workers); `redirect`, the same on all addresses; `external`,
 /// transparent where `bind` says. One for UDP: with sockets beside it that answer from its ports below 1024
-/// (netfilter/reply_socket.h). All or none. Errors: `denied` (no privilege), `refused` (address in use), `system`;
-/// `what` names the address and says what to do.
+/// (netfilter/reply_socket.h). `only`: of `bind`, those to open; null: all. All or none. Errors: `denied` (no
+/// privilege), `refused` (address in use), `system`; `what` names the address and says what to do.
 Result<std::vector<ListeningSocket>> open_listener(const ListenerSettings& listener, std::size_t workers,
-                                                   const Settings& settings, std::uint32_t own_mark);
+                                                   const Settings& settings, std::uint32_t own_mark,
+                                                   const std::vector<Endpoint>* only = nullptr);
 
 /// That somebody else has the address, as `open_listener` says it: `refused`.
 Error address_in_use(const Endpoint& at);

@@ -115,7 +115,8 @@ Task<void> DataSide::revive()
     const auto revived = co_await serve_again(AtAnyPrice::yes);
     leave_turn();
     if (revived) {
-        if (alive_) alive_(); // it has just answered
+        // It has just answered. After the first that failed that is enough; in a crash loop it must live on for a bit.
+        if (alive_ && restart_pause_ <= settings_.first_restart_pause) alive_();
         log::info("the data process serves again");
         wake_standby_.cancel();
         co_return;

@@ -226,7 +226,9 @@ private:
         const bool is_start = in_force_.loaded == nullptr;
         // Who is tried again, or waits, has the guard all the same.
         auto guard_early = [&] { return is_start ? rules_.guard(settings) : Result<>{}; };
-        auto opening = open_when_free(io_, held, settings, in_force_.workers, guard_early);
+        const auto patience =
+            is_start ? settings_.port_patience : std::chrono::milliseconds{}; // others wait for a reload
+        auto opening = open_when_free(io_, held, settings, in_force_.workers, patience, guard_early);
         auto change = co_await std::move(opening);
         if (!change) {
             if (const auto guarded = guard_early(); !guarded) co_return of_rules(guarded.error());

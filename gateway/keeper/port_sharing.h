@@ -9,15 +9,12 @@
 
 namespace gw::keeper {
 
-/// How long an address of `bind` may still be somebody else's: who was killed a moment ago closes its sockets as it
-/// goes.
-constexpr std::chrono::milliseconds port_patience{2000};
-
 /// `open_missing`, but not where a socket of another process listens already. To a process of the same user the kernel
-/// would allow it, as ours share their ports (SO_REUSEPORT), and then give each some of the connections. Waits for such
-/// sockets to go, having called `before_waiting`. Errors: `refused` when they stay; of `open_missing`.
+/// would allow it, as ours share their ports (SO_REUSEPORT), and then give each some of the connections. For `patience`
+/// it waits for such sockets to go, having called `before_waiting`: who was killed a moment ago closes its sockets as
+/// it goes. Errors: `refused` when they stay; of `open_missing`.
 Task<Result<SocketChange>> open_when_free(asio::io_context& io, const HeldSockets& held,
                                           const config::Settings& settings, std::size_t workers,
-                                          std::function<void()> before_waiting);
+                                          std::chrono::milliseconds patience, std::function<void()> before_waiting);
 
 } // namespace gw::keeper

@@ -23,11 +23,12 @@ struct Settings {
     std::chrono::milliseconds steady_after{1'000};  ///< one that served so long was no failed start
     std::chrono::milliseconds first_restart_pause{100}; ///< after the first that failed soon; doubled for each
     std::chrono::milliseconds longest_restart_pause{15'000};
-    std::chrono::milliseconds good_after{5'000};   ///< a configuration that served so long is known to be good
-    std::uint64_t most_early_ends = 3;             ///< of data processes, or of starts, before it is known to be bad
-    std::size_t most_body_bytes = 8 * 1024 * 1024; ///< of a control client's request
-    std::size_t bodies = 4;                        ///< read at once
-    std::size_t metrics_clients = 16;              ///< the same for the metrics endpoint, apart from the former
+    std::chrono::milliseconds good_after{5'000};    ///< a configuration that served so long is known to be good
+    std::uint64_t most_early_ends = 3;              ///< of data processes, or of starts, before it is known to be bad
+    std::size_t most_body_bytes = 8 * 1024 * 1024;  ///< of a control client's request
+    std::size_t bodies = 4;                         ///< read at once
+    std::size_t metrics_clients = 16;               ///< the same for the metrics endpoint, apart from the former
+    std::chrono::milliseconds port_patience{2'000}; ///< at a start, for an address that somebody else still has
     std::chrono::milliseconds failed_start_pause{4'000}; ///< before it ends: 20 starts take more than a minute
 };
 

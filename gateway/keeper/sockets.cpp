@@ -79,7 +79,9 @@ Result<SocketChange> open_missing(const HeldSockets& held, const std::vector<int
     for (const auto& listener : listeners) {
         const auto rest = unserved(held, listener);
         if (!rest) continue;
-        auto opened = intake::open_listener(*rest, workers, settings, own_mark);
+        // Whether one of IPv6 serves IPv4 as well depends on all of them.
+        auto opened = listener.binds() ? intake::open_listener(listener, workers, settings, own_mark, &rest->bind)
+                                       : intake::open_listener(*rest, workers, settings, own_mark);
         if (!opened) return opened.error();
         for (auto& socket : *opened)
             change.opened.push_back({{listener.name, socket.bound, socket.worker},

@@ -68,13 +68,37 @@ TEST_F(PortSharing, WaitsForWhoIsAboutToEndAndLetsNothingPassUnseen)
         return second.wrote(
             [&](const std::string&, const std::string& err) { return err.find(text) != std::string::npos; });
     };
-    ASSERT_TRUE(said("waiting for 10.0.1.1:8500")) << second.err();
+    ASSERT_TRUE(said("waiting: 10.0.1.1:8500")) << second.err();
     EXPECT_FALSE(network.client("10.0.1.2").dials("10.0.2.11:8001").connected()) << "when_down: reject";
     gateway.stops();
     ASSERT_TRUE(said("serving 2 listeners")) << second.err();
     EXPECT_EQ(status_at("10.0.1.1:8500"), 202);
     second.signal(SIGTERM);
     EXPECT_EQ(second.wait().exit_code, 0);
+}
+
+TEST_F(PortSharing, OfThoseThatStartInTheSameMomentIsRefusedToo)
+{
+    Folder folder;
+    for (int round = 0; round < 5; ++round) {
+        std::vector<std::unique_ptr<Process>> all;
+        for (const std::string number : {"1", "2", "3"}) {
+            const auto file = folder.write(number + ".yaml", bound_to("\"10.0.1.1:8500\"", 200) + "admin: {socket: " +
+                                                                 folder.path(number + ".sock") + "}\n");
+            all.push_back(std::make_unique<Process>(Command{Gateway::program_file("gatewayd"), "--config", file},
+                                                    network.gateway().place()));
+        }
+        EXPECT_TRUE(eventually([&] {
+            std::erase_if(all, [](auto& one) { return !one->running(); });
+            return all.size() <= 1;
+        })) << all.size();
+        if (!all.empty()) {
+            EXPECT_TRUE(eventually([&] { return status_at("10.0.1.1:8500") == 200; }));
+            all.front()->signal(SIGTERM);
+            EXPECT_EQ(all.front()->wait().exit_code, 0);
+        }
+        EXPECT_TRUE(eventually([] { return orphans().empty(); }));
+    }
 }
 
 TEST_F(PortSharing, BetweenListenersOfOneConfigurationAndTheNextIsNoMatter)
@@ -86,7 +110,7 @@ TEST_F(PortSharing, BetweenListenersOfOneConfigurationAndTheNextIsNoMatter)
     EXPECT_TRUE(eventually([&] { return status_at("10.0.1.1:8500") == 202; }));
     gateway.reloads(bound_to("\"0.0.0.0:8500\"", 203));
     EXPECT_TRUE(eventually([&] { return status_at("10.0.1.1:8500") == 203; }));
-    EXPECT_THAT(gateway.log(), Not(HasSubstr("waiting for")));
+    EXPECT_THAT(gateway.log(), Not(HasSubstr("waiting: ")));
 }
 
 } // namespace

@@ -168,6 +168,20 @@ TEST(Listener, ListensOnSeveralAddressesAndKeepsTheFamiliesApart)
     EXPECT_TRUE(open_listener(v4, 1, {}, 0));
 }
 
+TEST(Listener, OpensTheRestOfWhatIsOpenInPartAsAllOfItSays)
+{
+    if (!has_privilege()) GTEST_SKIP() << "needs CAP_NET_ADMIN or CAP_NET_RAW";
+    if (!has_ipv6()) GTEST_SKIP() << "this host has no IPv6 loopback address";
+    auto listener = intercepting({"192.0.2.0/24"});
+    listener.intercept->mode = netfilter::Mode::external;
+    listener.bind = {*Endpoint::parse("0.0.0.0:0"), *Endpoint::parse("[::]:0")};
+    const std::vector<Endpoint> only{listener.bind.back()};
+    const auto opened = open_listener(listener, 1, {}, 0, &only);
+    ASSERT_TRUE(opened);
+    ASSERT_EQ(opened->size(), 1U);
+    EXPECT_EQ(option_of(opened->front().socket, IPPROTO_IPV6, IPV6_V6ONLY), 1) << "the other one serves IPv4";
+}
+
 TEST(Listener, SaysWhoHasTheAddress)
 {
     const Descriptor other{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
