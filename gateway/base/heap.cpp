@@ -14,11 +14,12 @@ std::atomic<Clock::rep> next{Clock::time_point::min().time_since_epoch().count()
 
 } // namespace
 
-bool give_back_free_memory() noexcept
+bool give_back_free_memory(Memory memory) noexcept
 {
     const auto now = Clock::now().time_since_epoch().count();
     auto earliest = next.load(std::memory_order_relaxed);
-    if (now < earliest || !next.compare_exchange_strong(earliest, now + pause.count())) return false;
+    if (now < earliest && memory == Memory::is_there) return false;
+    if (!next.compare_exchange_strong(earliest, now + pause.count())) return false; // another thread is about to
     ::malloc_trim(0);
     return true;
 }

@@ -6,8 +6,8 @@
 
 namespace gw {
 
-/// Memory for one thing of a few bytes, where whoever has this lies, with an allocator for it: what waits as long as
-/// its owner then does not lie among what others free.
+/// Memory for one thing of a few bytes at a time, where whoever has this lies, with an allocator for it: what waits as
+/// long as its owner then does not lie among what others free.
 template <std::size_t size_bytes> class Room {
 public:
     Room() = default;

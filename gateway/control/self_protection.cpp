@@ -131,7 +131,7 @@ void SelfProtection::look()
     used_bytes_ = resident_bytes();
     auto next = shortage_at(shortage_, used_bytes_, budget_bytes_);
     if (next != Shortage::none && ++looks_ % looks_between_trims == 1) {
-        give_back_free_memory(); // what was freed counts until the kernel has it back
+        give_back_free_memory(Memory::is_short); // what was freed counts until the kernel has it back
         used_bytes_ = resident_bytes();
         next = shortage_at(shortage_, used_bytes_, budget_bytes_);
     }

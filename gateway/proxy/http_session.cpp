@@ -373,6 +373,7 @@ Task<Result<Served>> run(Client client, Surroundings around, upstream::Connectio
                 if (is_at_hand) around.dialer.give_back(std::move(kept.upstream));
                 if (must_end(around)) break; // it was told so while it had its turn coming
                 client.stream.expire_at(until);
+                client.received.release_if_empty(); // of a PROXY header, before the first request
                 if (may_rest) co_return Served{nullptr, true};
                 ready = co_await client.stream.wait_readable();
             }

@@ -47,6 +47,7 @@ Task<Result<>> Session::serve()
     auto served = co_await serve_http();
     if (!served) co_return served.error();
     rests_ = served->rests;
+    introduction_.reset();
     early_ = std::move(served->upgraded);
     if (early_ == nullptr) co_return Result<>{};
     co_return co_await relay_upgraded();

@@ -30,6 +30,7 @@ constexpr auto answers_limit = 1s;
 // So many connections that begin to rest have freed some hundred KiB; the next ones may as well.
 constexpr std::size_t worth_giving_back = 256;
 constexpr auto memory_pause = 1s;
+constexpr auto longest_memory_pause = 30s;
 
 // Memory that is short is given back by those who hold most of it, a part of them at a time.
 constexpr std::size_t shed_share = 10;
@@ -383,12 +384,23 @@ void Worker::let_rest(SessionPtr session)
 {
     auto& resting = *session;
     if (resting.must_end()) return;
-    ++counters_.rested;
-    if (++at_rest_ >= worth_giving_back) give_back_memory_.expire_after(memory_pause); // after the last of many
-    auto again = [this, session = std::move(session)](boost::system::error_code ended) mutable {
-        if (!ended) serve(std::move(session));
+    note_rest();
+    // It lies within the session: were it to own that, it would be destroyed after where it lies.
+    auto again = [this, waiting = session.release()](boost::system::error_code ended) {
+        SessionPtr asked{waiting, {&sessions_}};
+        if (!ended) serve(std::move(asked));
     };
-    if (!resting.when_asked(std::move(again))) again({});
+    if (!resting.when_asked(again)) again({});
+}
+
+/// Memory is given back after the last of many, but in time though there is always another one.
+void Worker::note_rest()
+{
+    ++counters_.rested;
+    if (++at_rest_ < worth_giving_back) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (at_rest_ == worth_giving_back) give_back_until_ = now + longest_memory_pause;
+    give_back_memory_.expire_at(std::min(now + memory_pause, give_back_until_));
 }
 
 void Worker::Ended::operator()(Session* session) const noexcept

@@ -95,6 +95,7 @@ private:
                Gate::Pass pass);
     void serve(SessionPtr session);
     void let_rest(SessionPtr session);
+    void note_rest();
     std::shared_ptr<void> admit_flow(const std::string& listener, const Endpoint& client);
     void note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client);
     void install(GenerationPtr generation);
@@ -127,6 +128,7 @@ private:
     proxy::Draining draining_ = proxy::Draining::no;
     std::uint64_t newest_ = 0; // number of generation_
     std::size_t at_rest_ = 0;  // that began to rest since memory was last given back
+    std::chrono::steady_clock::time_point give_back_until_{};
     Deadline give_back_memory_;
     std::thread thread_;
 };
