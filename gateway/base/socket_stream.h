@@ -22,6 +22,7 @@ public:
     Task<boost::system::error_code> connect(const sockaddr_storage& to, socklen_t length);
 
     Task<Result<std::size_t>> read_some(asio::mutable_buffer into) override;
+    std::optional<Result<std::size_t>> read_now(asio::mutable_buffer into) override;
     Task<Result<std::size_t>> write_some(std::span<const asio::const_buffer> from) override;
     std::optional<Result<std::size_t>> write_now(std::span<const asio::const_buffer> from) override;
     void end_writing() noexcept override;
@@ -37,8 +38,6 @@ public:
     /// As `wait_readable`, for who has no coroutine to wait in; only while `is_quiet` and nothing has failed. `then` is
     /// called once, later: without an error when there is something to read, or the end.
     void when_readable(Watched::Waiter then) { watched_.when_readable(std::move(then)); }
-    /// As `read_some`, as far as that goes without waiting. None: nothing is there now.
-    std::optional<Result<std::size_t>> read_now(asio::mutable_buffer into);
     /// For those who wait for several streams at once, and read and write the socket themselves.
     Watched& watched() noexcept { return watched_; }
     /// Why nothing can be read or written any more: the deadline has passed (`timed_out`), or it is closed.

@@ -22,6 +22,9 @@ public:
     /// Errors: `timed_out` past the deadline, `closed` on reset or after `close`, `system`.
     virtual Task<Result<std::size_t>> read_some(asio::mutable_buffer into) = 0;
 
+    /// As `read_some`, as far as that goes without waiting. None: nothing is there now, or it cannot be known.
+    virtual std::optional<Result<std::size_t>> read_now(asio::mutable_buffer /*into*/) { return std::nullopt; }
+
     /// Waits until `read_some` has something to say, reading nothing: who waits long so holds no buffer. A stream that
     /// cannot tell returns at once. Errors: as for `read_some`.
     virtual Task<Result<>> wait_readable() { co_return Result<>{}; }

@@ -24,13 +24,12 @@ Error not_allowed(const Endpoint& destination)
                      " here, which is none of this listener's destinations and ports"};
 }
 
-/// Rules never lead a loopback destination here, so such a name is that of the listener itself.
-Result<Flow> flow_by_tproxy(int socket, const Endpoint& client, const ListenerSettings& listener)
+/// The socket's own name is where the client was going. Rules never lead a loopback destination here, so such a name is
+/// that of the listener itself.
+Result<Flow> flow_by_tproxy(const Endpoint& client, const Endpoint& own_name, const ListenerSettings& listener)
 {
-    const auto original = netfilter::original_destination(socket, netfilter::Mode::tproxy, client);
-    if (!original) return original.error();
-    if (original->endpoint.address.is_loopback()) return dialled_directly(original->endpoint);
-    return Flow{client, original->endpoint, original->recovered, listener.name};
+    if (own_name.address.is_loopback()) return dialled_directly(own_name);
+    return Flow{client, own_name, Recovered::socket_name, listener.name};
 }
 
 /// Behind REDIRECT the socket's own name is what the rules changed the destination to: the same means there was no
@@ -84,7 +83,7 @@ Result<Flow> learn_flow(int socket, const Endpoint& client, const ListenerSettin
     if (!own_name) return system_error("name of the accepted socket");
     if (!listener.intercept) return Flow{client, *own_name, Recovered::bound, listener.name};
     switch (listener.intercept->mode) {
-    case netfilter::Mode::tproxy: return flow_by_tproxy(socket, client, listener);
+    case netfilter::Mode::tproxy: return flow_by_tproxy(client, *own_name, listener);
     case netfilter::Mode::redirect: return flow_by_redirect(socket, client, *own_name, listener);
     case netfilter::Mode::external: return flow_by_others(socket, client, *own_name, listener, local);
     }

@@ -343,6 +343,16 @@ bool may_share(const upstream::Connection& used)
     return used.target.proxy_header.empty() && used.target.source_port == 0 && !used.personal;
 }
 
+/// A first request has mostly come by the time its connection is accepted: reading it says so, and nobody has to look
+/// first. False: the connection has ended.
+bool read_what_came_along(const Client& client)
+{
+    const auto count = client.stream.read_now(client.received.prepare(head_read_bytes));
+    if (count && *count) client.received.commit(**count);
+    client.received.release_if_empty();
+    return !count || (*count && **count > 0);
+}
+
 } // namespace
 
 bool must_end(const Surroundings& around)
@@ -357,6 +367,7 @@ Task<Result<Served>> run(Client client, Surroundings around, upstream::Connectio
     kept.port_used = kept.early != nullptr && kept.early->target.source_port != 0;
     for (;;) {
         live.waiting = true;
+        if (live.requests == 0 && client.received.empty() && !read_what_came_along(client)) break;
         if (client.received.empty()) {
             const auto& limits = around.site.settings;
             const auto now = Clock::now();
