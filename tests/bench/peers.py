@@ -29,7 +29,7 @@ GUARD = """table inet bench_guard {
 RULES = f"""table inet bench {{
     chain prerouting {{
         type filter hook prerouting priority mangle; policy accept;
-        meta l4proto tcp socket transparent 1 meta mark set {MARK} accept
+        tcp flags & (syn | ack) != syn socket transparent 1 meta mark set {MARK} accept
         iifname inside ip daddr {ORIGIN} tcp dport 80 tproxy ip to :{WEB} meta mark set {MARK} accept
         iifname inside ip daddr {ORIGIN} tcp dport 9000-9002 tproxy ip to :{PLAIN} meta mark set {MARK} accept
         iifname inside ip daddr {ORIGIN} udp dport 9000 tproxy ip to :{DATAGRAMS} meta mark set {MARK} accept
