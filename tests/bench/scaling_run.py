@@ -10,6 +10,7 @@ from peers import Gateway, Peer
 from rows import (
     FAILURES,
     LONGEST_SECONDS,
+    IDLE_SECONDS,
     Held,
     Measurement,
     cpu_seconds,
@@ -179,6 +180,7 @@ class SeriesRun:
         settle(peer)
         before = pss_bytes(peer.processes())
         with Held(measured, row_named("idle-http", connections=peer.size)) as held:
+            time.sleep(IDLE_SECONDS)
             settle(peer)
             each = (pss_bytes(peer.processes()) - before) / peer.size
             loads = self.loads(measured)
