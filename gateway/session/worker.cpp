@@ -1,6 +1,5 @@
 #include "gateway/session/worker.h"
 
-#include "gateway/base/heap.h"
 #include "gateway/base/log.h"
 
 #include <algorithm>
@@ -26,11 +25,6 @@ constexpr int most_in_a_queue = 65'536; // more than it can hold
 constexpr auto accept_pause = 50ms;
 constexpr auto stop_limit = 5s;
 constexpr auto answers_limit = 1s;
-
-// So many connections that begin to rest have freed some hundred KiB; the next ones may as well.
-constexpr std::size_t worth_giving_back = 256;
-constexpr auto memory_pause = 1s;
-constexpr auto longest_memory_pause = 30s;
 
 // Memory that is short is given back by those who hold most of it, a part of them at a time.
 constexpr std::size_t shed_share = 10;
@@ -85,15 +79,7 @@ Worker::Worker(std::size_t number, Gate& gate, Refusals& refusals, LogWriter& lo
                           [&](std::string& out) { append_human_line(out, flow, id); });
                   }}),
       give_back_memory_(
-          wheel_,
-          [](void* self) noexcept {
-              auto& worker = *static_cast<Worker*>(self);
-              if (give_back_free_memory())
-                  worker.at_rest_ = 0;
-              else
-                  worker.give_back_memory_.expire_after(memory_pause);
-          },
-          this)
+          wheel_, [](void* self) noexcept { static_cast<Worker*>(self)->give_back_memory(); }, this)
 {
     thread_ = std::thread{[this] {
         const auto name = "worker-" + std::to_string(number_);
@@ -377,36 +363,6 @@ void Worker::serve(SessionPtr session)
             let_rest(std::move(session));
     };
     asio::co_spawn(io_, started.serve(), std::move(finished));
-}
-
-/// Without its coroutines, which are most of what a connection takes that waits.
-void Worker::let_rest(SessionPtr session)
-{
-    auto& resting = *session;
-    if (resting.must_end()) return;
-    note_rest();
-    // It lies within the session: were it to own that, it would be destroyed after where it lies.
-    auto again = [this, waiting = session.release()](boost::system::error_code ended) {
-        SessionPtr asked{waiting, {&sessions_}};
-        if (!ended) serve(std::move(asked));
-    };
-    if (!resting.when_asked(again)) again({});
-}
-
-/// Memory is given back after the last of many, but in time though there is always another one.
-void Worker::note_rest()
-{
-    ++counters_.rested;
-    if (++at_rest_ < worth_giving_back) return;
-    const auto now = std::chrono::steady_clock::now();
-    if (at_rest_ == worth_giving_back) give_back_until_ = now + longest_memory_pause;
-    give_back_memory_.expire_at(std::min(now + memory_pause, give_back_until_));
-}
-
-void Worker::Ended::operator()(Session* session) const noexcept
-{
-    session->~Session();
-    sessions->give_back(session);
 }
 
 // --- for its sessions

@@ -96,6 +96,7 @@ private:
     void serve(SessionPtr session);
     void let_rest(SessionPtr session);
     void note_rest();
+    void give_back_memory() noexcept;
     std::shared_ptr<void> admit_flow(const std::string& listener, const Endpoint& client);
     void note_turned_away(TurnedAway reason, const std::string& listener, const Endpoint& client);
     void install(GenerationPtr generation);
