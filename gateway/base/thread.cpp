@@ -37,11 +37,16 @@ void close_quietly(int number) { ::syscall(SYS_close, number); }
 
 } // namespace
 
-void keep_only_descriptors(const std::vector<int>& kept)
+void take_no_signals() noexcept
 {
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
+
+void keep_only_descriptors(const std::vector<int>& kept)
+{
+    take_no_signals();
     const int end = 2 * table_size(); // the others may open some until the next line
     if (::unshare(CLONE_FILES) != 0) return;
     for (int number = STDERR_FILENO + 1; number < end; ++number)

@@ -19,6 +19,9 @@ template <class Work> std::thread start_quiet_thread(Work work)
     return started;
 }
 
+/// The calling thread gets no signals from now on.
+void take_no_signals() noexcept;
+
 /// The calling thread has a table of descriptors of its own from now on, and of those there were only `kept` in it, the
 /// standard ones, and what wakes event loops (epoll, eventfd, timerfd), so that it can post to one. What the rest of
 /// the process closes is closed then, whatever this thread is at: a killed process, all of whose threads have to end

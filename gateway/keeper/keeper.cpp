@@ -3,6 +3,7 @@
 #include "gateway/base/deadline.h"
 #include "gateway/base/end_on_bug.h"
 #include "gateway/base/log_thread.h"
+#include "gateway/base/thread.h"
 #include "gateway/confine/confine.h"
 #include "gateway/keeper/answers.h"
 #include "gateway/keeper/changes.h"
@@ -64,6 +65,7 @@ public:
     {
         asio::co_spawn(io_, live(), end_on_bug);
         io_.run();
+        take_no_signals(); // soon nobody handles them, and what has ended well would seem killed
         return status_;
     }
 
@@ -226,8 +228,7 @@ private:
         const bool is_start = in_force_.loaded == nullptr;
         // Who is tried again, or waits, has the guard all the same.
         auto guard_early = [&] { return is_start ? rules_.guard(settings) : Result<>{}; };
-        const auto patience =
-            is_start ? settings_.port_patience : std::chrono::milliseconds{}; // others wait for a reload
+        const auto patience = settings_.port_patience * (is_start ? 1 : 0); // others wait for a reload
         auto opening = open_when_free(io_, held, settings, in_force_.workers, patience, guard_early);
         auto change = co_await std::move(opening);
         if (!change) {
@@ -257,6 +258,8 @@ private:
             put_rules_back();
             co_return committed.error();
         }
+        if (stopping_)
+            co_return Error{Fault::closed, Side::gateway, "the gateway is stopping", {}}; // `held` may be gone
         for (const auto index : change->kept) added.push_back(copy_of(held[index]));
         store_.exchange(held, std::move(added)); // those that no listener needs any more close here
         in_force_.loaded = std::make_unique<Loaded>(std::move(next));
@@ -286,10 +289,7 @@ private:
 
     Task<Result<>> guard(const config::Settings& settings) { co_return rules_.guard(settings); }
 
-    static Error of_rules(const Error& error)
-    {
-        return {Fault::system, Side::gateway, "rules: " + describe(error), {}};
-    }
+    static Error of_rules(const Error& e) { return {Fault::system, Side::gateway, "rules: " + describe(e), {}}; }
 
     /// After a change, not during one: then the rules may be ahead of what is in force.
     void note_captures()
